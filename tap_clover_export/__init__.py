@@ -1,0 +1,1 @@
+"""Singer tap for Clover's Merchant Data Export API."""

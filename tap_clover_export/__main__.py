@@ -1,0 +1,5 @@
+"""`python -m tap_clover_export`."""
+
+from tap_clover_export.tap import TapCloverExport
+
+TapCloverExport.cli()

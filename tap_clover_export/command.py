@@ -1,0 +1,59 @@
+"""The command line: every end is an exit code and, where it is not 0, a sentence."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+import click
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.plugin_base import SingerCommand
+from typing_extensions import override
+
+from tap_clover_export.bookmarks import StateError
+from tap_clover_export.tokens import TokenStoreError
+
+
+class Command(SingerCommand):
+    """Ends with the reason, in a sentence, instead of a traceback."""
+
+    @override
+    def main(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().main(*args, **options)
+        except ConfigValidationError as error:
+            self._end(*error.errors)
+        except (StateError, TokenStoreError) as error:
+            self._end(str(error))
+        except FileNotFoundError as error:
+            self._end(f"The file {error.filename} does not exist; give the path of one that does.")
+        except (OSError, UnicodeDecodeError) as error:
+            self._end(f"A file can't be read or written ({error}); look at its path and rights.")
+        except ValueError as error:
+            self.logger.debug("Unexpected.", exc_info=True)
+            self._end(
+                f"A setting, state or catalog is not JSON of the right shape ({_short(error)}); "
+                "correct it."
+            )
+        except Exception as error:  # noqa: BLE001
+            self.logger.debug("Unexpected.", exc_info=True)
+            self._end(
+                f"An unexpected {type(error).__name__} ended the run ({_short(error)}); run it "
+                "again with LOGLEVEL=DEBUG and report what it says."
+            )
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        logging.captureWarnings(capture=True)
+        warnings.filterwarnings("once", category=DeprecationWarning)
+        return click.Command.invoke(self, ctx)
+
+    def _end(self, *reasons: str) -> None:
+        for reason in reasons:
+            self.logger.error("%s", reason)
+        raise SystemExit(1)
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200].rstrip(".")

@@ -1,0 +1,442 @@
+"""One export on its way: created, polled, downloaded; what is tried again, when and how long."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import logging
+import random
+from typing import TYPE_CHECKING, TypeAlias
+
+import backoff
+
+from tap_clover_export import times
+from tap_clover_export.availability import LOOK_AGAIN, TABLE, Refusal, explain
+from tap_clover_export.spool import BadFile, Spool, SpoolError
+from tap_clover_export.tokens import TokenStoreError
+from tap_clover_export.wire import Gone, Refused, Rejected, TooMany, Transient, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pendulum import DateTime
+
+    from tap_clover_export.client import Client, ExportAnswer, ExportType
+    from tap_clover_export.settings import Merchant
+    from tap_clover_export.windows import Window
+
+logger = logging.getLogger("tap-clover-export.exports")
+
+KEPT = dt.timedelta(hours=24)
+"""How long Clover keeps an export and its files."""
+
+OUTAGE_SECONDS = 20 * 60
+"""How long an unbroken row of passing faults may last, and at least this many of them:"""
+OUTAGE_ATTEMPTS = 6
+
+LONGEST_PAUSE = 60.0
+LONGEST_BUSY_PAUSE = 300.0
+
+FIRST_POLL = 0.1
+POLL_SHARE = 0.05
+"""A poll comes after this share of the time that the export has taken so far."""
+
+TRIES_UNKNOWN_STATUS = 3
+TRIES_GONE = 4
+TRIES_BAD_FILE = 6
+POLLS_WITHOUT_URLS = 5
+WIDE = dt.timedelta(days=29)
+"""Whether exactly 30 days are allowed is unknown: a 400 on a wider window is tried as halves."""
+
+Place: TypeAlias = tuple[int, ...]
+"""Where a piece of work stands in the order of work."""
+
+
+class ExportFailedError(Exception):
+    """An export that can't be had; its text says why and what to do, without secrets."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Partition:
+    """One merchant's stream."""
+
+    merchant: Merchant
+    stream: str
+
+    @property
+    def type(self) -> ExportType:
+        """The stream by Clover's name."""
+        return "ORDERS" if self.stream == "orders" else "PAYMENTS"
+
+    def __str__(self) -> str:
+        return f"{self.stream} of merchant {self.merchant.id}"
+
+
+class Stage(enum.Enum):
+    """What comes next for an export."""
+
+    CREATE = "create"
+    POLL = "poll"
+    DOWNLOAD = "download"
+    READY = "ready"
+
+
+@dataclasses.dataclass(eq=False)
+class Export:
+    """A window of a partition on its way; changed by one thread at a time.
+
+    Attributes:
+        partition: The merchant's stream.
+        window: The time it covers.
+        place: Where it stands in the order of work.
+        stage: What comes next.
+        due: When, in seconds since the epoch.
+        id: Clover's id, while Clover has it.
+        created: When Clover created it, by Clover's clock.
+        asked: When we asked for it, or took it up, by ours.
+        done: Whether Clover has finished it.
+        urls: Links to the files still to fetch, fresh from the last poll.
+        spool: Its files on disk.
+        taken_up: Whether a former run asked for it.
+        dropped: Whether nobody will take it any more.
+    """
+
+    partition: Partition
+    window: Window
+    place: Place
+    stage: Stage = Stage.CREATE
+    due: float = 0.0
+    id: str | None = None
+    created: DateTime | None = None
+    asked: float = 0.0
+    done: bool = False
+    urls: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    spool: Spool | None = dataclasses.field(default=None, repr=False)
+    taken_up: bool = False
+    dropped: bool = False
+    trouble: _Trouble = dataclasses.field(default_factory=lambda: _Trouble(), repr=False)  # noqa: PLW0108
+
+    def __lt__(self, other: Export) -> bool:
+        return (self.place, self.window) < (other.place, other.window)
+
+    def __str__(self) -> str:
+        start, end = times.to_text(self.window.start), times.to_text(self.window.end)
+        return f"{self.partition}, {start} to {end}"
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether it takes a place at Clover, as far as we know."""
+        return self.id is not None and not self.done
+
+    def forget(self) -> None:
+        """Drop what Clover had of it, so that it is asked for anew."""
+        self.discard()
+        self.id, self.created, self.stage = None, None, Stage.CREATE
+        self.done = self.taken_up = False
+
+    def discard(self) -> None:
+        """Give back the disk."""
+        self.urls = ()
+        if self.spool:
+            self.spool.close()
+            self.spool = None
+
+
+@dataclasses.dataclass
+class _Trouble:
+    """What went wrong with an export so far."""
+
+    since: float | None = None
+    attempts: int = 0
+    pauses: Iterator[float] | None = None
+    unknown_status: int = 0
+    gone: int = 0
+    bad_files: int = 0
+    without_urls: int = 0
+    refused: float | None = None
+
+    def pause(self, longest: float = LONGEST_PAUSE) -> float:
+        """The next pause: growing, half of it by chance."""
+        if self.pauses is None:
+            self.pauses = backoff.expo(base=2, factor=1, max_value=LONGEST_BUSY_PAUSE)
+            next(self.pauses)
+        value = min(next(self.pauses), longest)
+        return value / 2 + random.uniform(0, value / 2)  # noqa: S311
+
+    def over(self) -> None:
+        """An attempt came through."""
+        self.since, self.attempts, self.pauses, self.refused = None, 0, None, None
+
+
+class Exporter:
+    """Takes exports a step further: one attempt a call."""
+
+    def __init__(
+        self,
+        client: Client,
+        now: Callable[[], float],
+        *,
+        poll_interval: float,
+        timeout: float,
+    ) -> None:
+        """Make an exporter.
+
+        Args:
+            client: Speaks to Clover.
+            now: The time, in seconds since the epoch.
+            poll_interval: The longest pause between two polls, in seconds.
+            timeout: How long Clover may work on one export, in seconds of its open hours.
+        """
+        self._client = client
+        self._now = now
+        self._poll_interval = poll_interval
+        self._timeout = timeout
+        self._hours = dict(TABLE)
+
+    def advance(self, export: Export) -> Refusal | tuple[Export, ...] | None:
+        """Make one attempt; afterwards `stage` and `due` say what comes next.
+
+        Returns:
+            What a 503 meant, or the halves that take the export's place, or None.
+
+        Raises:
+            ExportFailedError: It can't be had.
+        """
+        try:
+            if export.stage is Stage.CREATE:
+                return self._create(export)
+            if export.stage is Stage.POLL:
+                return self._poll(export)
+            self._download(export)
+        except Unavailable as error:
+            return self._unavailable(export, error)
+        except TooMany as error:
+            self._again(export, error, error.retry_after)
+        except (Transient, SpoolError) as error:
+            self._again(export, error)
+        except Refused as error:
+            raise ExportFailedError(refusal(export.partition.merchant, error)) from error
+        except (Rejected, TokenStoreError) as error:
+            raise ExportFailedError(_rejected(error)) from error
+        return None
+
+    def _create(self, export: Export) -> tuple[Export, ...] | None:
+        partition, window = export.partition, export.window
+        try:
+            answer = self._client.create(partition.merchant, partition.type, window)
+        except Rejected:
+            halves = window.halves() if window.width > WIDE else None
+            if halves is None:
+                raise
+            logger.info("Clover refused %s as a whole; trying it as two halves.", export)
+            return self._split(export, halves)
+        except Gone as error:
+            raise Rejected(str(error)) from error
+        export.trouble.over()
+        export.id, export.asked = answer.id, self._now()
+        export.created = answer.created or times.from_seconds(export.asked)
+        export.stage, export.due = Stage.POLL, export.asked + FIRST_POLL
+        logger.debug("Asked for %s: export %s.", export, export.id)
+        return None
+
+    def _poll(self, export: Export) -> tuple[Export, ...] | None:
+        if not export.id:
+            raise AssertionError
+        try:
+            answer = self._client.poll(export.partition.merchant, export.id)
+        except Gone:
+            self._vanished(export)
+            return None
+        export.trouble.over()
+        if export.taken_up and not _same(export, answer):
+            logger.warning("Export %s is not of %s; asking anew.", export.id, export)
+            self._anew(export)
+        elif answer.status in ("PENDING", "IN_PROGRESS"):
+            return self._pending(export)
+        elif answer.status in ("DONE", "COMPLETE"):
+            self._done(export, answer)
+        else:
+            self._unknown(export, answer)
+        return None
+
+    def _pending(self, export: Export) -> tuple[Export, ...] | None:
+        now = self._now()
+        region = export.partition.merchant.region
+        worked = self._open_seconds(region, export.asked, now)
+        if worked < self._timeout:
+            share = max(FIRST_POLL / 2, POLL_SHARE * (now - export.asked))
+            export.due = now + min(self._poll_interval, share)
+            return None
+        halves = export.window.halves()
+        if halves is None:
+            export.forget()
+            raise ExportFailedError(
+                f"Clover did not finish an export in {self._timeout / 60:g} minutes; "
+                "raise export_timeout_minutes or ask Clover's support"
+            )
+        logger.warning(
+            "Clover did not finish %s in %g minutes; trying it as two halves.",
+            export,
+            self._timeout / 60,
+        )
+        return self._split(export, halves)
+
+    def _done(self, export: Export, answer: ExportAnswer) -> None:
+        export.created = answer.created or export.created
+        urls = answer.urls
+        if urls is None:
+            export.trouble.without_urls += 1
+            if export.trouble.without_urls < POLLS_WITHOUT_URLS:
+                export.due = self._now() + export.trouble.without_urls
+                return
+            logger.warning("Clover names no files for %s; taken for empty.", export)
+            urls = ()
+        names = [_name(url) for url in urls]
+        have = set(export.spool.names) if export.spool else set()
+        if len(set(names)) < len(names) or not have <= set(names):
+            export.discard()
+            have = set()
+        export.urls = tuple(url for url, name in zip(urls, names, strict=True) if name not in have)
+        export.done = True
+        export.stage, export.due = Stage.DOWNLOAD, self._now()
+
+    def _unknown(self, export: Export, answer: ExportAnswer) -> None:
+        export.trouble.unknown_status += 1
+        status = "".join(letter for letter in answer.status[:40] if letter.isprintable())
+        if export.trouble.unknown_status >= TRIES_UNKNOWN_STATUS:
+            export.forget()
+            raise ExportFailedError(
+                f"Clover ended an export with status {status} "
+                f"{TRIES_UNKNOWN_STATUS} times; run again later or ask Clover's support"
+            )
+        logger.warning("Clover ended %s with status %s; asking anew.", export, status)
+        self._anew(export)
+
+    def _vanished(self, export: Export) -> None:
+        if not export.taken_up:
+            export.trouble.gone += 1
+        if export.trouble.gone >= TRIES_GONE:
+            export.forget()
+            raise ExportFailedError(
+                f"Clover lost an export {TRIES_GONE} times; run again later or ask Clover's support"
+            )
+        logger.warning("Export %s of %s is gone; asking anew.", export.id, export)
+        self._anew(export)
+
+    def _anew(self, export: Export) -> None:
+        export.forget()
+        export.due = self._now()
+
+    def _download(self, export: Export) -> None:
+        """Fetch the next file; a link that fails is renewed by a poll."""
+        export.spool = export.spool or Spool()
+        if export.urls:
+            try:
+                self._fetch(export, export.spool, export.urls[0])
+            except Transient:
+                export.stage = Stage.POLL
+                raise
+            export.trouble.over()
+            export.urls = export.urls[1:]
+        if not export.urls:
+            export.stage = Stage.READY
+
+    def _fetch(self, export: Export, spool: Spool, url: str) -> None:
+        merchant = export.partition.merchant
+        try:
+            spool.add(_name(url), lambda into: self._client.download(merchant, url, into))
+        except (Gone, BadFile) as error:
+            export.trouble.bad_files += 1
+            if export.trouble.bad_files < TRIES_BAD_FILE:
+                raise Transient(str(error)) from error
+            export.forget()
+            raise ExportFailedError(
+                f"a file of an export could not be had {TRIES_BAD_FILE} times ({error}); "
+                "run again later or ask Clover's support"
+            ) from error
+        export.trouble.bad_files = 0
+
+    def _again(self, export: Export, error: Exception, at_least: float | None = None) -> None:
+        """Plan the next attempt after a fault that passes, or give up after a long outage."""
+        now, trouble = self._now(), export.trouble
+        trouble.since = now if trouble.since is None else trouble.since
+        trouble.attempts += 1
+        if now - trouble.since > OUTAGE_SECONDS and trouble.attempts >= OUTAGE_ATTEMPTS:
+            raise ExportFailedError(
+                f"Clover could not be reached for {OUTAGE_SECONDS // 60} minutes ({error}); "
+                "look at the network and at Clover's status page, then run again"
+            ) from error
+        pause = max(trouble.pause(), at_least or 0.0)
+        export.due = now + pause
+        logger.info("%s: %s; again in %.1f s.", export, error, pause)
+
+    def _unavailable(self, export: Export, error: Unavailable) -> Refusal:
+        """Wait as the 503 asks to; it burns no attempt, yet not longer than an export may take."""
+        now, trouble = self._now(), export.trouble
+        region = export.partition.merchant.region
+        meaning = explain(error.words, region, times.from_seconds(now))
+        if meaning.hours:
+            self._hours[region] = meaning.hours
+        pause = max(trouble.pause(LONGEST_BUSY_PAUSE), error.retry_after or 0.0)
+        until = meaning.until or times.from_seconds(now + pause)
+        if export.stage is Stage.CREATE:
+            export.due = now
+        else:
+            trouble.refused = now if trouble.refused is None else trouble.refused
+            if self._open_seconds(region, trouble.refused, now) > self._timeout:
+                raise ExportFailedError(
+                    f"Clover answered 503 to a finished request for {self._timeout / 60:g} "
+                    "minutes of its open hours; run again later or ask Clover's support"
+                )
+            export.due = min(times.to_ms(until) / 1000, now + LOOK_AGAIN.total_seconds())
+        return dataclasses.replace(meaning, until=until)
+
+    def _open_seconds(self, region: str, since: float, until: float) -> float:
+        """The time in which Clover was open, as far as its hours are known."""
+        hours = self._hours.get(region)
+        if hours is None:
+            return until - since
+        return hours.open_seconds(times.from_seconds(since), times.from_seconds(until))
+
+    def _split(self, export: Export, halves: tuple[Window, Window]) -> tuple[Export, ...]:
+        export.discard()
+        return tuple(Export(export.partition, half, export.place) for half in halves)
+
+
+def unexpected(error: Exception) -> str:
+    """What to say of a fault that nobody foresaw."""
+    return (
+        f"an unexpected {type(error).__name__} came up; "
+        "run again with LOGLEVEL=DEBUG and report what it says"
+    )
+
+
+def _same(export: Export, answer: ExportAnswer) -> bool:
+    """Whether an export that a former run asked for is still the one it was."""
+    start, end = times.to_ms(export.window.start), times.to_ms(export.window.end)
+    return (
+        answer.type in (None, export.partition.type)
+        and answer.start in (None, start)
+        and answer.end in (None, end)
+    )
+
+
+def _name(url: str) -> str:
+    """A link without its signature: the file that it leads to."""
+    return url.partition("?")[0]
+
+
+def refusal(merchant: Merchant, error: Exception) -> str:
+    """What to say of a token that Clover refused."""
+    return (
+        f"Clover refused the token of merchant {merchant.id} in region {merchant.region} "
+        f"({error}); check that the region is right, that the token is this merchant's and still "
+        "good, and that the app has the Export API permission, which Clover grants on request"
+    )
+
+
+def _rejected(error: Exception) -> str:
+    if isinstance(error, TokenStoreError):
+        return str(error).rstrip(".")
+    return f"Clover refused the request ({error}); correct what it names and run again"

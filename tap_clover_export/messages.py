@@ -1,0 +1,86 @@
+"""Singer messages on stdout: whole lines, and STATE as often as its size allows."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.contrib.msgspec import encoder as message_encoder
+from singer_sdk.helpers._state import StateWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from singer_sdk.singerlib.encoding.simple import Message
+
+STATE_SHARE = 0.02
+"""STATE is at most this share of the output while it is large ..."""
+
+SMALL_STATE = 8 << 10
+"""... and written at every change while it is not above so many bytes."""
+
+STATE_BYTES_PER_SECOND = 4 << 10
+"""A large one that waits is written all the same, so that it costs no more than this."""
+
+
+class OutputClosed(Exception):  # noqa: N818
+    """Who reads our output is gone."""
+
+
+class Writer(MsgSpecWriter):
+    """Writes whole lines, also to a raw stdout that takes only a part at a time."""
+
+    written = 0
+
+    def write_message(self, message: Message) -> None:
+        """Write a message."""
+        self.write(bytes(self.format_message(message)))
+
+    def write(self, lines: bytes) -> None:
+        """Write whole lines.
+
+        Raises:
+            OutputClosed: Who reads them is gone.
+        """
+        out: BinaryIO = sys.stdout.buffer
+        rest = memoryview(lines)
+        try:
+            while rest:
+                rest = rest[out.write(rest) or 0 :]
+            out.flush()
+        except BrokenPipeError as error:
+            raise OutputClosed from error
+        self.written += len(lines)
+
+
+class States(StateWriter):
+    """Writes STATE when it changed, and when its size allows."""
+
+    def __init__(self, writer: Writer, now: Callable[[], float]) -> None:
+        super().__init__(writer)
+        self._writer = writer
+        self._now = now
+        self._last = b""
+        self._written_at = 0
+        self._time = 0.0
+        self._size = 0
+
+    def write_state(self, state: dict[str, Any]) -> None:  # type: ignore[override]
+        """Write the state if it changed."""
+        line = message_encoder.encode({"type": "STATE", "value": state}) + b"\n"
+        if line != self._last:
+            self._writer.write(line)
+            self._last, self._size = line, len(line)
+        self._written_at, self._time = self._writer.written, self._now()
+
+    def offer(self, state: dict[str, Any]) -> None:
+        """Write the state if it changed and enough was written, or time passed, since the last."""
+        output = self._writer.written - self._written_at
+        waited = self._now() - self._time
+        if (
+            self._size <= SMALL_STATE
+            or self._size <= output * STATE_SHARE
+            or self._size <= waited * STATE_BYTES_PER_SECOND
+        ):
+            self.write_state(state)

@@ -1,0 +1,311 @@
+"""One run: the work it has, the queue that does it, and the state that remembers it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from tap_clover_export import bookmarks, outlook, times
+from tap_clover_export.auth import Auth
+from tap_clover_export.client import Client
+from tap_clover_export.exports import Exporter, Partition, refusal
+from tap_clover_export.plan import work
+from tap_clover_export.queue import Queue, Stopped, SystemClock
+from tap_clover_export.tokens import TokenStore, TokenStoreError
+from tap_clover_export.wire import CloverError, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tap_clover_export.exports import Export
+    from tap_clover_export.messages import States
+    from tap_clover_export.queue import Clock, Track
+    from tap_clover_export.settings import Settings
+
+logger = logging.getLogger("tap-clover-export.run")
+
+
+class Run:
+    """What the streams of one run share.
+
+    Attributes:
+        work: What each partition lacks.
+        signal: The signal that asked the run to stop, if one did.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        streams: Sequence[str],
+        state: dict[str, Any],
+        states: States,
+        *,
+        clock: Clock | None = None,
+        workers: int | None = None,
+    ) -> None:
+        """Plan a run; asks Clover nothing.
+
+        Args:
+            settings: The settings.
+            streams: The streams to export.
+            state: Singer's state, changed in place.
+            states: Writes it.
+            clock: The time; the system's unless given.
+            workers: How many threads; 0 does everything in the caller's thread.
+
+        Raises:
+            StateError: The state can't be read.
+        """
+        self._settings = settings
+        self._state = state
+        self._states = states
+        self._clock = clock or SystemClock()
+        self._workers = workers
+        self._entries = _entries(state)
+        self._held: set[Partition] = set()
+        self._queue: Queue | None = None
+        self.signal: int | None = None
+        now = times.from_seconds(self._clock.now())
+        self.work = [
+            work(
+                partition,
+                number,
+                bookmarks.read(self.entry(partition), str(partition)),
+                end=settings.end or now,
+                now=now,
+                lookback=settings.lookback,
+                width=settings.window,
+            )
+            for number, partition in enumerate(
+                Partition(merchant, stream) for merchant in settings.merchants for stream in streams
+            )
+        ]
+
+    @functools.cached_property
+    def client(self) -> Client:
+        """Speaks to Clover for this run."""
+        store = TokenStore(self._settings.token_store)
+        return Client(Auth(self._settings.client_id, store, self._clock.now))
+
+    @property
+    def queue(self) -> Queue:
+        """The queue, made when it is first needed."""
+        if self._queue is None:
+            settings = self._settings
+            exporter = Exporter(
+                self.client,
+                self._clock.now,
+                poll_interval=settings.poll_interval,
+                timeout=settings.export_timeout,
+            )
+            self._queue = Queue(
+                self.work,
+                exporter,
+                places=settings.max_concurrent_exports,
+                max_wait=settings.max_wait,
+                max_run=settings.max_run,
+                clock=self._clock,
+                workers=self._workers,
+                on_change=self.checkpoint,
+                interrupted=lambda: self.signal is not None,
+            )
+        return self._queue
+
+    def entry(self, partition: Partition) -> dict[str, Any]:
+        """The partition's entry in the state."""
+        key = (partition.stream, partition.merchant.id)
+        if key not in self._entries:
+            entry = {"context": {"merchant_id": partition.merchant.id}}
+            stream = self._state.setdefault("bookmarks", {}).setdefault(partition.stream, {})
+            stream.setdefault("partitions", []).append(entry)
+            self._entries[key] = entry
+        return self._entries[key]
+
+    def partition(self, stream: str, merchant_id: str) -> Partition | None:
+        """The partition of a stream and a merchant, if the settings have it."""
+        for item in self.work:
+            if item.partition.stream == stream and item.partition.merchant.id == merchant_id:
+                return item.partition
+        return None
+
+    def prepare(self) -> None:
+        """Say what there is to do."""
+        spans = [item for item in self.work if item.span]
+        logger.info(
+            "%d of %d streams of merchants have something to export, %d exports of former runs "
+            "can be taken up.",
+            len(spans),
+            len(self.work),
+            sum(len(item.pending) for item in spans),
+        )
+
+    def next(self) -> Export | None:
+        """The export to emit next, over all partitions."""
+        return self.queue.next()
+
+    def fail(self, partition: Partition, reason: str) -> None:
+        """Give a partition up; its bookmark stays where it is."""
+        self.queue.fail(partition, reason)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to emit."""
+        return not any(track.line for track in self.queue.tracks.values())
+
+    def take(self, partition: Partition) -> Iterator[Export]:
+        """A partition's exports, as they get ready, in order of time."""
+        while export := self.queue.take(partition):
+            yield export
+
+    def finish(self, export: Export) -> None:
+        """Every record of an export is written: move the bookmark."""
+        partition, end = export.partition, export.window.end
+        if export.created and export.created < end:
+            end = export.created
+        bookmark = None if partition in self._held else end
+        if end < export.window.end:
+            self._held.add(partition)
+        self.queue.emitted(export)
+        bookmarks.write(
+            self.entry(partition), bookmark=bookmark, pending=self.queue.pending(partition)
+        )
+        self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Take what Clover was asked for into the state, and write it if its size allows."""
+        for partition, pending in self.queue.changes():
+            bookmarks.write(self.entry(partition), bookmark=None, pending=pending)
+        self._states.offer(self._state)
+
+    def look(self) -> None:
+        """Stop here if the run was asked to.
+
+        Raises:
+            Stopped: It was.
+        """
+        if self.signal is not None:
+            raise Stopped
+
+    def stop(self, signal: int) -> None:
+        """Ask the run to stop; may be called from a signal handler."""
+        self.signal = signal
+        if self._queue:
+            self._queue.wake()
+
+    def close(self, *, quietly: bool = False) -> None:
+        """End the threads, give the disk back and, unless quietly, write the last state."""
+        if self._queue:
+            self._queue.close()
+            for partition, pending in self._queue.changes():
+                bookmarks.write(self.entry(partition), bookmark=None, pending=pending)
+            self.client.close()
+        if not quietly:
+            self._states.write_state(self._state)
+
+    def plan(self, form: str) -> str:
+        """What the run would do: `text` or `json`."""
+        plan = outlook.outlook(
+            self.work,
+            now=times.from_seconds(self._clock.now()),
+            places=self._settings.max_concurrent_exports,
+        )
+        return outlook.to_json(plan) if form == "json" else outlook.to_text(plan)
+
+    def check(self, say: Callable[[str], object]) -> bool:
+        """Ask Clover once a merchant whether its token is accepted; a line each."""
+        client = self.client
+        accepted = True
+        for merchant in self._settings.merchants:
+            where = f"{merchant.id} ({merchant.region})"
+            try:
+                client.check(merchant)
+            except CloverError as error:
+                accepted = False
+                refused = isinstance(error, Refused)
+                verdict = (
+                    f"refused: {refusal(merchant, error)}"
+                    if refused
+                    else (f"not reachable: {error}; look at the network, region and api_url")
+                )
+                say(f"{where}: {verdict}.")
+            except TokenStoreError as error:
+                accepted = False
+                say(f"{where}: refused: {error}")
+            else:
+                say(f"{where}: accepted.")
+        return accepted
+
+    def report(self) -> str | None:
+        """What is missing and what to do, in one sentence; None where nothing is.
+
+        One structured line a failure goes to the log before it.
+        """
+        failures = self.queue.failures
+        for track in failures:
+            logger.error("INCOMPLETE: %s", json.dumps(_structured(track)))
+        if not failures:
+            return None
+        first = failures[0]
+        sentence = f"Missing: {_missing(first)}: {first.failure}"
+        if len(failures) > 1:
+            names = ", ".join(str(track.partition) for track in failures[1:6])
+            more = f" and {len(failures) - 6} more" if len(failures) > 6 else ""  # noqa: PLR2004
+            sentence += f"; also missing: {names}{more} (each said above)"
+        return sentence + "."
+
+    def leftover(self) -> str | None:
+        """What `max_run_hours` left for the next run, in one sentence."""
+        left = self.queue.left
+        if not left:
+            return None
+        return (
+            f"max_run_hours is over; left for the next run: {len(left)} of {len(self.work)} "
+            f"streams of merchants, the earliest from "
+            f"{times.to_text(min(t.line[0].window.start for t in left))}."
+        )
+
+
+def _structured(track: Track) -> dict[str, str | None]:
+    window = track.failed
+    return {
+        "merchant_id": track.partition.merchant.id,
+        "stream": track.partition.stream,
+        "region": track.partition.merchant.region,
+        "from": times.to_text(window.start) if window else None,
+        "reason": track.failure,
+    }
+
+
+def _missing(track: Track) -> str:
+    since = f" from {times.to_text(track.failed.start)} on" if track.failed else ""
+    return f"{track.partition}{since}"
+
+
+def _entries(state: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    """The state's entries by stream and merchant.
+
+    Raises:
+        StateError: A state of another shape.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    try:
+        for stream, content in (state.get("bookmarks") or {}).items():
+            if "replication_key_value" in content:
+                raise bookmarks.StateError(
+                    f"The state of {stream} holds one bookmark for all merchants; "
+                    "give one a merchant under partitions, or start without a state."
+                )
+            for entry in content.get("partitions", []):
+                key = (stream, entry["context"]["merchant_id"])
+                if key in found:
+                    raise bookmarks.StateError(
+                        f"The state holds {stream} of merchant {key[1]} twice; remove one."
+                    )
+                found[key] = entry
+    except (AttributeError, TypeError, KeyError) as error:
+        raise bookmarks.StateError(
+            "The state is not of this tap's shape; correct it, or start without a state."
+        ) from error
+    return found

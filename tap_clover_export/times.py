@@ -1,0 +1,80 @@
+"""Times as Clover (milliseconds), Singer (RFC 3339) and settings write them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pendulum
+from pendulum import DateTime
+
+YEAR_1 = -62_135_596_800_000
+YEAR_9999 = 253_402_300_799_999
+"""The last millisecond that RFC 3339 can write."""
+
+_DATED = re.compile(r"\d{4}-\d\d-\d\d")
+_EPOCH = dt.date(1970, 1, 1)
+
+
+def from_ms(ms: int) -> DateTime:
+    """The UTC time of milliseconds since the epoch."""
+    return pendulum.from_timestamp(0).add(seconds=ms // 1000, microseconds=ms % 1000 * 1000)
+
+
+def from_seconds(seconds: float) -> DateTime:
+    """The UTC time of seconds since the epoch, cut to the millisecond."""
+    return from_ms(int(seconds * 1000))
+
+
+def to_ms(time: dt.datetime) -> int:
+    """Milliseconds since the epoch."""
+    since = time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+
+
+def to_text(time: dt.datetime) -> str:
+    """`YYYY-MM-DDTHH:MM:SS.mmmZ`."""
+    return ms_to_text(to_ms(time))
+
+
+def parse(text: str) -> DateTime:
+    """Read an ISO 8601 date or date-time; without an offset it is UTC.
+
+    Raises:
+        ValueError: If the text is no such time.
+    """
+    text = text.strip()
+    try:
+        time = pendulum.parse(text, tz="UTC") if _DATED.match(text) else None
+    except (ValueError, OverflowError):
+        time = None
+    if not isinstance(time, DateTime):
+        raise ValueError(f"{text!r} is not a time such as 2026-01-31T00:00:00Z")  # noqa: TRY004
+    return from_ms(to_ms(time))
+
+
+def ms_to_text(ms: int) -> str:
+    """`YYYY-MM-DDTHH:MM:SS.mmmZ` of milliseconds since the epoch, years 1 to 9999."""
+    seconds, millis = divmod(ms, 1000)
+    day, second = divmod(seconds, 86_400)
+    return (
+        (_dates.get(day) or _date(day)) + (_clocks.get(second) or _clock(second)) + _MILLIS[millis]
+    )
+
+
+_MILLIS = [f"{millis:03}Z" for millis in range(1000)]
+_dates: dict[int, str] = {}
+_clocks: dict[int, str] = {}
+
+
+def _date(day: int) -> str:
+    if len(_dates) > 20_000:  # noqa: PLR2004
+        _dates.clear()
+    text = _dates[day] = (_EPOCH + dt.timedelta(day)).isoformat()
+    return text
+
+
+def _clock(second: int) -> str:
+    text = f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}."
+    _clocks[second] = text
+    return text
