@@ -9,9 +9,10 @@ import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from tap_clover_export import wire
 from tap_clover_export.secret import Secret
 from tap_clover_export.tokens import Pair, TokenStore, fingerprint
-from tap_clover_export.wire import TIMEOUT, Nobody, Refused, Transient, open_session, tried
+from tap_clover_export.wire import Nobody, Refused, Transient, open_session, tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +107,7 @@ class Auth:
                 f"{merchant.api_url}/oauth/v2/refresh",
                 json=body,
                 auth=Nobody(),
-                timeout=TIMEOUT,
+                timeout=wire.TIMEOUT,
                 allow_redirects=False,
             )
             if response.status_code in (400, 401, 403):

@@ -11,10 +11,9 @@ import json
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urljoin, urlsplit
 
-from tap_clover_export import times
+from tap_clover_export import times, wire
 from tap_clover_export.settings import is_loopback
 from tap_clover_export.wire import (
-    TIMEOUT,
     Bearer,
     Gone,
     Nobody,
@@ -159,7 +158,7 @@ class Client:
         with (
             tried(),
             self._session.request(
-                method, url, stream=True, allow_redirects=False, timeout=TIMEOUT, **options
+                method, url, stream=True, allow_redirects=False, timeout=wire.TIMEOUT, **options
             ) as response,
         ):
             yield response

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_clover_export import times
+from tap_clover_export.pauses import Pauses
 
 if TYPE_CHECKING:
     from tap_clover_export.availability import Hours, Refusal
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-clover-export.exports")
 
 PROBE_SECONDS = 60.0
+LONGEST_BUSY_PAUSE = 300.0
 REMIND_SECONDS = 1800.0
 
 
@@ -69,14 +71,17 @@ class Door:
     hours: Hours | None = None
     closed: bool = False
     remind_at: float = 0.0
+    pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY_PAUSE))
 
     def refused(self, refusal: Refusal, now: float) -> None:
         """Take in a 503; says once that it waits, until when and why."""
         first = self.since is None or refusal.closed != self.closed
         self.since = now if self.since is None else self.since
         self.closed, self.hours = refusal.closed, refusal.hours or self.hours
-        if refusal.until:
-            self.until = max(self.until, times.to_ms(refusal.until) / 1000)
+        until = times.to_ms(refusal.until) / 1000 if refusal.until else now
+        if not refusal.closed:
+            until = max(until, now + self.pauses.next())
+        self.until = max(self.until, until)
         if first:
             self.remind_at = now
         self.remind(now)
@@ -86,6 +91,7 @@ class Door:
         if self.since is not None:
             logger.info("Region %s accepts exports again.", self.region)
         self.since, self.until, self.remind_at = None, 0.0, 0.0
+        self.pauses.reset()
 
     def remind(self, now: float) -> None:
         """Say every half hour that it still waits."""

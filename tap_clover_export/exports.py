@@ -6,13 +6,11 @@ import dataclasses
 import datetime as dt
 import enum
 import logging
-import random
 from typing import TYPE_CHECKING, TypeAlias
-
-import backoff
 
 from tap_clover_export import times
 from tap_clover_export.availability import LOOK_AGAIN, TABLE, Refusal, explain
+from tap_clover_export.pauses import Pauses
 from tap_clover_export.spool import BadFile, Spool, SpoolError
 from tap_clover_export.tokens import TokenStoreError
 from tap_clover_export.wire import Gone, Refused, Rejected, TooMany, Transient, Unavailable
@@ -100,6 +98,7 @@ class Export:
         spool: Its files on disk.
         taken_up: Whether a former run asked for it.
         dropped: Whether nobody will take it any more.
+        refusals: How often Clover was closed or busy when it was asked for.
     """
 
     partition: Partition
@@ -115,6 +114,7 @@ class Export:
     spool: Spool | None = dataclasses.field(default=None, repr=False)
     taken_up: bool = False
     dropped: bool = False
+    refusals: int = 0
     trouble: _Trouble = dataclasses.field(default_factory=lambda: _Trouble(), repr=False)  # noqa: PLW0108
 
     def __lt__(self, other: Export) -> bool:
@@ -123,6 +123,11 @@ class Export:
     def __str__(self) -> str:
         start, end = times.to_text(self.window.start), times.to_text(self.window.end)
         return f"{self.partition}, {start} to {end}"
+
+    @property
+    def ask_place(self) -> Place:
+        """Where it stands among those to be asked for: in its turn, who was refused comes last."""
+        return (self.place[0], self.refusals, *self.place[1:])
 
     @property
     def in_progress(self) -> bool:
@@ -149,24 +154,19 @@ class _Trouble:
 
     since: float | None = None
     attempts: int = 0
-    pauses: Iterator[float] | None = None
+    pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_PAUSE))
+    busy_pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY_PAUSE))
     unknown_status: int = 0
     gone: int = 0
     bad_files: int = 0
     without_urls: int = 0
     refused: float | None = None
 
-    def pause(self, longest: float = LONGEST_PAUSE) -> float:
-        """The next pause: growing, half of it by chance."""
-        if self.pauses is None:
-            self.pauses = backoff.expo(base=2, factor=1, max_value=LONGEST_BUSY_PAUSE)
-            next(self.pauses)
-        value = min(next(self.pauses), longest)
-        return value / 2 + random.uniform(0, value / 2)  # noqa: S311
-
     def over(self) -> None:
         """An attempt came through."""
-        self.since, self.attempts, self.pauses, self.refused = None, 0, None, None
+        self.since, self.attempts, self.refused = None, 0, None
+        self.pauses.reset()
+        self.busy_pauses.reset()
 
 
 class Exporter:
@@ -248,7 +248,8 @@ class Exporter:
         except Gone:
             self._vanished(export)
             return None
-        export.trouble.over()
+        if not export.done:
+            export.trouble.over()
         if export.taken_up and not _same(export, answer):
             logger.warning("Export %s is not of %s; asking anew.", export.id, export)
             self._anew(export)
@@ -292,6 +293,7 @@ class Exporter:
                 return
             logger.warning("Clover names no files for %s; taken for empty.", export)
             urls = ()
+        export.trouble.without_urls = 0
         names = [_name(url) for url in urls]
         have = set(export.spool.names) if export.spool else set()
         if len(set(names)) < len(names) or not have <= set(names):
@@ -367,30 +369,34 @@ class Exporter:
                 f"Clover could not be reached for {OUTAGE_SECONDS // 60} minutes ({error}); "
                 "look at the network and at Clover's status page, then run again"
             ) from error
-        pause = max(trouble.pause(), at_least or 0.0)
+        pause = max(trouble.pauses.next(), at_least or 0.0)
         export.due = now + pause
         logger.info("%s: %s; again in %.1f s.", export, error, pause)
 
     def _unavailable(self, export: Export, error: Unavailable) -> Refusal:
-        """Wait as the 503 asks to; it burns no attempt, yet not longer than an export may take."""
+        """Say what a 503 means; it burns no attempt, yet lasts no longer than an export may."""
         now, trouble = self._now(), export.trouble
         region = export.partition.merchant.region
         meaning = explain(error.words, region, times.from_seconds(now))
         if meaning.hours:
             self._hours[region] = meaning.hours
-        pause = max(trouble.pause(LONGEST_BUSY_PAUSE), error.retry_after or 0.0)
-        until = meaning.until or times.from_seconds(now + pause)
+        if error.retry_after and not meaning.closed:
+            until = times.from_seconds(now + error.retry_after)
+            meaning = dataclasses.replace(meaning, until=until)
         if export.stage is Stage.CREATE:
-            export.due = now
-        else:
-            trouble.refused = now if trouble.refused is None else trouble.refused
-            if self._open_seconds(region, trouble.refused, now) > self._timeout:
-                raise ExportFailedError(
-                    f"Clover answered 503 to a finished request for {self._timeout / 60:g} "
-                    "minutes of its open hours; run again later or ask Clover's support"
-                )
-            export.due = min(times.to_ms(until) / 1000, now + LOOK_AGAIN.total_seconds())
-        return dataclasses.replace(meaning, until=until)
+            export.refusals += 1
+            return meaning
+        trouble.refused = now if trouble.refused is None else trouble.refused
+        if self._open_seconds(region, trouble.refused, now) > self._timeout:
+            raise ExportFailedError(
+                f"Clover answered 503 to an export that it has for {self._timeout / 60:g} "
+                "minutes of its open hours; run again later or ask Clover's support"
+            )
+        pause = trouble.busy_pauses.next()
+        if meaning.until:
+            pause = max(pause, (meaning.until - times.from_seconds(now)).total_seconds())
+        export.due = now + min(pause, LOOK_AGAIN.total_seconds())
+        return meaning
 
     def _open_seconds(self, region: str, since: float, until: float) -> float:
         """The time in which Clover was open, as far as its hours are known."""

@@ -23,7 +23,7 @@ from tap_clover_export.exports import Export, ExportFailedError, Stage, unexpect
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from tap_clover_export.exports import Partition
+    from tap_clover_export.exports import Partition, Place
     from tap_clover_export.plan import Work
     from tap_clover_export.windows import Window
 
@@ -152,7 +152,7 @@ class Queue:
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closed = False
-        self._asks: dict[str, list[Export]] = {}
+        self._asks: dict[str, list[tuple[Place, Window, Export]]] = {}
         self._timers: list[tuple[float, int, Export]] = []
         self._downloads: list[Export] = []
         self._files: list[Export] = []
@@ -451,7 +451,8 @@ class Queue:
             self._serial += 1
             heapq.heappush(self._timers, (export.due, self._serial, export))
         elif export.stage is Stage.CREATE:
-            heapq.heappush(self._asks[export.partition.merchant.region], export)
+            asks = self._asks[export.partition.merchant.region]
+            heapq.heappush(asks, (export.ask_place, export.window, export))
         else:
             heapq.heappush(self._files if export.spool else self._downloads, export)
 
@@ -520,7 +521,7 @@ class Queue:
         if not regions or not self._places.free(now):
             return None
         region = min(regions, key=lambda region: self._asks[region][0])
-        export = heapq.heappop(self._asks[region])
+        *_, export = heapq.heappop(self._asks[region])
         self._places.taken += 1
         self._asking += 1
         track = self.tracks[export.partition]
@@ -531,14 +532,14 @@ class Queue:
     def _look_through(self, region: str, now: float) -> bool:
         """Drop what failed; give a region up that has refused for too long."""
         asks, door = self._asks[region], self._doors[region]
-        while asks and asks[0].dropped:
+        while asks and asks[0][2].dropped:
             heapq.heappop(asks)
         if not asks:
             return False
         door.remind(now)
         if door.since is None or now - door.since < self._max_wait:
             return True
-        for export in sorted(asks):
+        for *_, export in sorted(asks):
             self._fail(
                 self.tracks[export.partition],
                 f"region {region} did not accept an export within max_wait_hours "

@@ -1,0 +1,1 @@
+"""The demo: two made-up shops, a local Clover, Meltano and an embedded PostgreSQL."""

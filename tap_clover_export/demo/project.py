@@ -1,0 +1,122 @@
+"""A Meltano project made from this repository's meltano.yml."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .processes import process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SOURCE = Path(__file__).parents[2]
+TAP, LOADER = "tap-clover-export", "target-postgres"
+FOREIGN = ("TAP_CLOVER_EXPORT_", "TARGET_", "MELTANO_")
+TAIL = 40
+CONSTRAINTS = "constraints.txt"
+"""Beside meltano.yml, where uv is started: it takes several paths, parted by spaces."""
+
+
+class MeltanoError(Exception):
+    """Meltano failed; its last lines are the message."""
+
+
+class Project:
+    """A Meltano project that keeps what it installs, and its state where it is told to.
+
+    Args:
+        data: Where its state goes.
+        settings: Environment variables for every command.
+        folder: Where it lies; beside this Python's packages when left out.
+    """
+
+    def __init__(self, data: Path, settings: Mapping[str, str], folder: Path | None = None) -> None:
+        self.folder = folder or Path(sys.prefix, "meltano")
+        own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+        local = ",".join(filter(None, [own.get("NO_PROXY"), "127.0.0.1"]))
+        self._environment = {
+            **own,
+            "NO_PROXY": local,
+            "no_proxy": local,
+            "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
+            "MELTANO_DATABASE_URI": f"sqlite:///{data / 'meltano.db'}",
+            "MELTANO_PROJECT_ROOT": str(self.folder),
+            **settings,
+        }
+
+    def install(self, *plugins: str) -> None:
+        """Install plugins, unless the same were installed before."""
+        made = hashlib.sha256(repr((plugins, SOURCE, sys.version)).encode())
+        for name in ("meltano.yml", "pyproject.toml", "uv.lock"):
+            made.update((SOURCE / name).read_bytes())
+        stamp = self.folder / "installed"
+        if stamp.exists() and stamp.read_text() == made.hexdigest():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = (SOURCE / "meltano.yml").read_text(encoding="utf-8")
+        source = json.dumps(f"-e {shlex.quote(str(SOURCE))}")
+        (self.folder / "meltano.yml").write_text(
+            text.replace("pip_url: -e .", f"pip_url: {source}"), encoding="utf-8"
+        )
+        self._lock()
+        locked = {
+            "UV_CONSTRAINT": CONSTRAINTS,
+            "UV_SYSTEM_CERTS": "1",
+            "UV_PYTHON_DOWNLOADS": "never",
+        }
+        self.meltano("install", *plugins, **locked)
+        stamp.write_text(made.hexdigest())
+
+    def run(self, *arguments: str, **settings: str) -> None:
+        """Run the tap into PostgreSQL."""
+        self.meltano("run", *arguments, TAP, LOADER, **settings)
+
+    def state(self) -> dict[str, Any]:
+        """Tell the tap's state."""
+        state: dict[str, Any] = json.loads(self.meltano("state", "get", f"dev:{TAP}-to-{LOADER}"))
+        return state
+
+    def meltano(self, *arguments: str, **settings: str) -> str:
+        """Run a command of Meltano's and tell its answer, without its log.
+
+        Args:
+            arguments: The command.
+            settings: Environment variables for this time.
+
+        Raises:
+            MeltanoError: It failed.
+        """
+        with process(
+            [str(Path(sys.executable).with_name("meltano")), *arguments],
+            cwd=self.folder,
+            env={**self._environment, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as running:
+            output, errors = running.communicate()
+        if running.returncode:
+            lines = (output + errors).splitlines()[-TAIL:]
+            raise MeltanoError("\n".join([f"meltano {shlex.join(arguments)} failed:", *lines]))
+        return output
+
+    def _lock(self) -> None:
+        """Write down every version of uv.lock, so that plugins get the same."""
+        export = ["export", "--frozen", "--all-groups", "--all-extras", "--no-emit-project"]
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "uv", *export),
+                *("--no-hashes", "--no-annotate", "--no-header", "--quiet"),
+                f"--output-file={self.folder / CONSTRAINTS}",
+            ],
+            cwd=SOURCE,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )

@@ -1,0 +1,139 @@
+"""The local Clover's command line."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import re
+import signal
+import sys
+import threading
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from . import Clock, Fault, Options, Simulator
+from .faults import ANSWERS, ONLY, WHERE, WIRE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MERCHANTS = {"HARBORCAFE001": "harbor-token", "MILLSTREET002": "mill-token"}
+SPECIAL = ("merchants", "refresh_tokens", "now", "timetable")
+TYPES = {"int": int, "float": float, "str": str}
+CHOICES = {
+    "region": ("us", "eu", "la", "sandbox"),
+    "window_field": ("createdTime", "modifiedTime"),
+    "bounds": ("half-open", "closed", "open-closed"),
+    "hours_words": ("vendor", "json", "plain", "none"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal comes."""
+    asked = vars(_parser().parse_args(arguments))
+    host, port, clock = asked.pop("host"), asked.pop("port"), Clock(asked.pop("now"))
+    faults, storm = asked.pop("fault"), asked.pop("storm")
+    simulator = Simulator(_options(asked), host=host, port=port, clock=clock)
+    for fault in faults:
+        simulator.faults.add(fault)
+    if storm:
+        simulator.faults.storm(*storm)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    try:
+        simulator.start()
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        sys.stderr.write(f"Cannot listen on {host}:{port}: {reason}.\n")
+        return 1
+    sys.stdout.write(f"{simulator.url}\n")
+    sys.stdout.flush()
+    ended.wait()
+    simulator.stop()
+    return 0
+
+
+def _options(asked: dict[str, Any]) -> Options:
+    refresh = dict(asked.pop("refresh_token"))
+    merchants = dict(asked.pop("merchant")) or ({} if refresh else MERCHANTS)
+    if asked["hours_words"] == "none":
+        asked["hours_words"] = None
+    return Options(merchants=merchants, refresh_tokens=refresh, **asked)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tap_clover_export.simulator",
+        description="A local Clover that exports made-up orders and payments.",
+        epilog=(
+            f"Faults are on {', '.join(WHERE)}: a status, {', '.join((*ANSWERS, *WIRE))}; "
+            f"on poll also {', '.join(ONLY['poll'])}; "
+            f"on download also {', '.join(ONLY['download'])}. "
+            "Such as create:503*2, poll:429:retry-after=7, poll[ID/ORDERS]:status=FAILED, "
+            "download:hang=30@5."
+        ),
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="where to listen")
+    add("--port", type=int, default=0, help="0 for any that is free")
+    add("--now", type=_time, metavar="ISO", help="start of the clock, which then runs on")
+    many: dict[str, Any] = {"type": _pair, "action": "append", "default": []}
+    add("--merchant", metavar="ID:TOKEN", help="a merchant; made-up ones without", **many)
+    add("--refresh-token", metavar="ID:TOKEN", help="a merchant's first one", **many)
+    add(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="where[MERCHANT/TYPE]:what[:arg][*times][@after]",
+    )
+    add("--storm", type=_storm, metavar="RATE[:SEED]", help="passing faults of all kinds")
+    words = dict(re.findall(r"^ +(\w+): (.+)$", Options.__doc__ or "", re.MULTILINE))
+    for field in fields(Options):
+        flag = "--" + field.name.replace("_", "-")
+        help_ = words.get(field.name, field.name).rstrip(".")
+        if field.name in SPECIAL:
+            continue
+        if field.type == "bool":
+            action = argparse.BooleanOptionalAction
+            add(flag, action=action, default=field.default, help=help_)
+        else:
+            kind = TYPES[str(field.type).split()[0]]
+            choices = CHOICES.get(field.name)
+            add(flag, type=kind, default=field.default, choices=choices, help=help_)
+    return parser
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, token = text.partition(":")
+    if not (name and token):
+        message = f"not ID:TOKEN: {text}"
+        raise argparse.ArgumentTypeError(message)
+    return name, token
+
+
+def _fault(text: str) -> Fault:
+    try:
+        return Fault.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _storm(text: str) -> tuple[float, str]:
+    rate, _, seed = text.partition(":")
+    return float(rate), seed or "1"
+
+
+def _time(text: str) -> float:
+    moment = dt.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)
+    return moment.timestamp()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Faults that can be put on the board, each one line."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+WHERE = ("create", "poll", "download", "refresh", "merchant", "any")
+SPEC = re.compile(
+    r"(?P<where>[a-z]+)(?:\[(?P<merchant>[^/\]]*)(?:/(?P<type>[A-Z]*))?\])?"
+    r":(?P<kind>[\w-]+)(?:[:=](?P<arg>.*?))?(?:\*(?P<times>\d+))?(?:@(?P<after>\d+))?"
+)
+STATUSES = tuple(str(int(status)) for status in HTTPStatus if status >= HTTPStatus.OK)
+ANSWERS = ("503-hours", "busy", "html", "garbage", "empty", "redirect")
+WIRE = ("reset", "reset-after", "reset-mid", "short", "drip", "hang", "hang-mid")
+FATES = ("stay-pending", "status", "vanish")
+LISTS = ("no-urls", "empty-urls", "same-file-twice")
+FILES = ("expired", "gone", "no-elements", "cut")
+ONLY = {"poll": (*FATES, *LISTS), "download": FILES}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, as far as faults look at it.
+
+    Attributes:
+        kind: create, poll, download, refresh, merchant or other.
+        merchant: Whose data it is about.
+        type: The type of export.
+        fresh: Whether it is the first poll of an export.
+        finished: Whether it polls an export that is done.
+    """
+
+    kind: str
+    merchant: str | None = None
+    type: str | None = None
+    fresh: bool = False
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong with requests of one kind.
+
+    Attributes:
+        where: create, poll, download, refresh, merchant or any.
+        kind: What goes wrong: a status, or one of the names above.
+        arg: More about it, such as seconds, a status or a header.
+        times: How often; for ever when left out.
+        after: How many such requests pass first.
+        merchant: The only merchant it strikes.
+        type: The only type of export it strikes.
+    """
+
+    where: str
+    kind: str
+    arg: str = ""
+    times: int | None = None
+    after: int = 0
+    merchant: str | None = None
+    type: str | None = None
+    counts: Counter[str] = field(default_factory=Counter, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what does not exist.
+
+        Raises:
+            ValueError: When the fault cannot happen there.
+        """
+        if self.where not in WHERE:
+            message = f"no such place for a fault: {self.where}"
+            raise ValueError(message)
+        if self.kind not in (*STATUSES, *ANSWERS, *WIRE, *ONLY.get(self.where, ())):
+            message = f"no such fault on {self.where}: {self.kind}"
+            raise ValueError(message)
+
+    @classmethod
+    def parse(cls, spec: str) -> Fault:
+        """Read ``where[merchant/type]:kind[:arg][*times][@after]``.
+
+        Raises:
+            ValueError: When it cannot be read.
+        """
+        match = SPEC.fullmatch(spec)
+        if match is None:
+            message = f"not a fault: {spec}"
+            raise ValueError(message)
+        part = match.groupdict()
+        return cls(
+            where=part["where"],
+            kind=part["kind"],
+            arg=part["arg"] or "",
+            times=int(part["times"]) if part["times"] else None,
+            after=int(part["after"] or 0),
+            merchant=part["merchant"] or None,
+            type=part["type"] or None,
+        )
+
+    @property
+    def fired(self) -> int:
+        """How often it has struck."""
+        return self.counts["fired"]
+
+    def due(self, call: Call) -> bool:
+        """Tell whether a request is to be struck, and count that it came by."""
+        if not self.meets(call):
+            return False
+        self.counts["seen"] += 1
+        if self.counts["seen"] <= self.after:
+            return False
+        return self.times is None or self.fired < self.times
+
+    def meets(self, call: Call) -> bool:
+        """Tell whether a request is of the kind that it strikes."""
+        return (
+            self.where in (call.kind, "any")
+            and self.merchant in (call.merchant, None)
+            and self.type in (call.type, None)
+            and (self.kind not in FATES or call.fresh)
+            and (self.kind not in LISTS or call.finished)
+        )

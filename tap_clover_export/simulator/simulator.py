@@ -1,0 +1,180 @@
+"""The local Clover, served over HTTP from a thread of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from . import odd
+from .admin import Admin
+from .answers import decode
+from .board import FaultBoard
+from .books import Books
+from .clock import Clock
+from .clover import Clover
+from .gate import Gate, Request
+from .server import Server
+from .store import Sheet
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from aiohttp import web
+
+    from .exports import Export
+    from .options import Options
+
+Type = Literal["ORDERS", "PAYMENTS"]
+
+
+class Simulator:
+    """A local Clover; use it as a context manager, or start and stop it.
+
+    Args:
+        options: Its merchants, data, rules and manners.
+        host: Where it listens.
+        port: The API's port; 0 for any that is free.
+        clock: Its clock; one that runs on from `options.now` when left out.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Clock | None = None,
+    ) -> None:
+        self.clock = clock or Clock(options.now)
+        self.faults = FaultBoard()
+        self._clover = Clover(options, self.clock)
+        self._books = Books(self._clover)
+        if options.odd:
+            odd.scatter(self._books)
+        self._gate = Gate(self._clover, self.faults)
+        self._admin = Admin(self)
+        self._server = Server(host, port, self._answer, self._gate.answer_files)
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """The API's origin."""
+        return self._server.url
+
+    @property
+    def files_url(self) -> str:
+        """The origin of the files."""
+        return self._server.files_url
+
+    @property
+    def options(self) -> Options:
+        """Its options; others may be set while it runs."""
+        return self._clover.options
+
+    @options.setter
+    def options(self, options: Options) -> None:
+        self._clover.options = options
+
+    @property
+    def foreign_exports(self) -> int:
+        """How many places other clients take."""
+        return self.options.foreign_exports
+
+    @foreign_exports.setter
+    def foreign_exports(self, number: int) -> None:
+        self.options = replace(self.options, foreign_exports=number)
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every request that was received."""
+        return self._gate.requests
+
+    @property
+    def exports(self) -> list[Export]:
+        """Every export that was accepted."""
+        return self._clover.exports
+
+    @property
+    def spent_twice(self) -> list[str]:
+        """Refresh tokens that came again."""
+        return self._clover.tokens.spent_twice
+
+    def records(
+        self,
+        merchant: str,
+        type: Type,  # noqa: A002
+        start: int | None = None,
+        end: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Tell what Clover holds now, the window field in ``[start, end)`` ms."""
+        return list(self._books.records(merchant, type, start, end))
+
+    def books(self) -> dict[str, dict[str, int]]:
+        """Count and sum up each merchant's records, money in minor units."""
+        return self._books.balance()
+
+    def put(self, merchant: str, type: Type, record: dict[str, Any]) -> None:  # noqa: A002
+        """Add a record, or replace the one of that id."""
+        self._books.put(merchant, type, record)
+
+    def put_raw(
+        self,
+        merchant: str,
+        type: Type,  # noqa: A002
+        created_ms: int,
+        modified_ms: int,
+        raw_json: bytes,
+    ) -> None:
+        """Add a record as it is to stand in a file, valid JSON or not."""
+        name = str(decode(raw_json).get("id", raw_json[:80]))
+        sheet = Sheet(name, created_ms, modified_ms, raw_json)
+        self._clover.store.put(merchant, type, sheet)
+
+    def touch(
+        self,
+        merchant: str,
+        type: Type,  # noqa: A002
+        id: str,  # noqa: A002
+        **changes: Any,  # noqa: ANN401
+    ) -> dict[str, Any]:
+        """Change a record late; it is modified now, unless `modifiedTime` is given.
+
+        What it was to become by itself is forgotten.
+        """
+        return self._books.touch(merchant, type, id, changes)
+
+    def refund(self, merchant: str, order: str | None = None) -> dict[str, Any]:
+        """Refund an order, an old one when none is named, and tell what was done."""
+        return self._books.refund(merchant, order)
+
+    def start(self) -> None:
+        """Start to listen.
+
+        Raises:
+            OSError: When the port is taken.
+        """
+        self._server.start()
+        self._clover.links.origin = self._server.files_url
+
+    def stop(self) -> None:
+        """Stop listening; what it holds and has seen can still be read."""
+        self._server.stop()
+        self._clover.close()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.path.startswith("/_simulator/"):
+            return await self._admin.answer(request)
+        return await self._gate.answer_api(request)

@@ -1,0 +1,32 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness import clover
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_clover_export.simulator import Simulator
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--long`."""
+    parser.addoption("--long", action="store_true", help="run storms and kills in full length")
+
+
+@pytest.fixture
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether storms and kills run in full length."""
+    return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A small local Clover of one merchant."""
+    with clover() as simulator:
+        yield simulator

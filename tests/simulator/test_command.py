@@ -1,0 +1,119 @@
+"""The command line, and what a person may ask a running simulator."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+
+from tap_clover_export.simulator.__main__ import main
+
+from .client import DAY, SHOP, TOKEN, Client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+COMMAND = (sys.executable, "-m", "tap_clover_export.simulator")
+
+
+@contextmanager
+def run(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run the command and tell its URL."""
+    with subprocess.Popen(
+        (*COMMAND, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        try:
+            yield process.stdout.readline().strip(), process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_serves_until_a_signal(number: signal.Signals) -> None:
+    """The first line is the URL, options are taken, and a signal ends it with 0."""
+    options = ("--merchant", f"{SHOP}:{TOKEN}", "--days", "2", "--now", "2026-03-02T12:00:00Z")
+    with run("--port", "0", *options, "--fault", "merchant:502*1", "--hours") as (url, process):
+        ask = f"{url}/v3/merchants/{SHOP}?access_token={TOKEN}"
+        assert requests.get(ask, timeout=5).status_code == 502
+        assert requests.get(ask, timeout=5).json()["id"] == SHOP
+        now = requests.get(f"{url}/_simulator/clock", timeout=5).json()
+        assert now["iso"].startswith("2026-03-02T12:0")
+        process.send_signal(number)
+        assert process.communicate(timeout=5) == ("", "")
+        assert process.returncode == 0
+
+
+def test_a_taken_port_is_told(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    """A taken port is one sentence and exit 1."""
+    port = client.simulator.url.rpartition(":")[2]
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        assert main(["--port", port, "--days", "1"]) == 1
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), handlers, strict=True):
+            signal.signal(number, handler)
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == f"Cannot listen on 127.0.0.1:{port}: Address already in use.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fault", "poll:purple"], "no such fault on poll: purple"),
+        (["--merchant", "M"], "not ID:TOKEN: M"),
+    ],
+)
+def test_wrong_arguments_are_told(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong fault or merchant is told with what is wrong."""
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert words in capsys.readouterr().err
+
+
+def test_a_person_can_look_and_change(client: Client) -> None:
+    """The clock, the books, the requests and the faults are open to people."""
+    url = f"{client.simulator.url}/_simulator"
+    client.fetch(client.links()[0])
+    assert requests.get(f"{url}/books", timeout=5).json() == client.simulator.books()
+    told = requests.get(f"{url}/requests", timeout=5).json()
+    assert told["kinds"] == {"create": 1, "poll": 1, "download": 1}
+    assert told["merchants"] == {SHOP: told["kinds"]}
+    assert [export["downloads"] for export in told["exports"]] == [1]
+    before = client.now
+    requests.post(f"{url}/clock", json={"advance_seconds": 90}, timeout=5)
+    assert client.now == before + 90_000
+    assert requests.post(f"{url}/faults", json=["create:502"], timeout=5).json() == {"added": 1}
+    assert client.create().status_code == 502
+    assert requests.post(f"{url}/faults", json=["purple"], timeout=5).status_code == 400
+    requests.delete(f"{url}/faults", timeout=5)
+    assert client.create().status_code == 200
+    assert requests.get(f"{url}/nothing", timeout=5).status_code == 404
+    assert len(client.simulator.requests) == 5
+
+
+def test_an_old_order_is_refunded(serve: Callable[..., Client]) -> None:
+    """A late refund changes an old order and its payment, and tells what it did."""
+    client = serve(days=30)
+    url = f"{client.simulator.url}/_simulator/touch"
+    before = client.simulator.books()[SHOP]
+    done = requests.post(url, json={"merchant": SHOP}, timeout=5).json()
+    assert done["createdTime"] < client.now - 7 * DAY
+    assert client.simulator.books()[SHOP]["refunded"] == before["refunded"] + done["amount"]
+    for kind, name in (("ORDERS", done["order"]), ("PAYMENTS", done["payment"])):
+        changed = client.export(kind, client.now, client.now + 1)
+        assert [record["id"] for record in changed] == [name]
+        assert changed[0]["refunds"]["elements"][0]["amount"] == done["amount"]
+    order = {"merchant": SHOP, "type": "ORDERS", "id": done["order"], "note": "sorry"}
+    assert requests.post(url, json=order, timeout=5).json()["note"] == "sorry"
+    assert requests.post(url, json={**order, "id": "nobody"}, timeout=5).status_code == 400
+    assert "sorry" in json.dumps(client.export(start=client.now, end=client.now + 1))
