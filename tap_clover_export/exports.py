@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tap_clover_export import times
 from tap_clover_export.availability import LOOK_AGAIN, TABLE, Refusal, explain
+from tap_clover_export.cleaning import BadFileError
 from tap_clover_export.pauses import Pauses
-from tap_clover_export.spool import BadFile, Spool, SpoolError
+from tap_clover_export.spool import Spool, SpoolError
 from tap_clover_export.tokens import TokenStoreError
 from tap_clover_export.wire import Gone, Refused, Rejected, TooMany, Transient, Unavailable
 
@@ -348,7 +349,7 @@ class Exporter:
         merchant = export.partition.merchant
         try:
             spool.add(_name(url), lambda into: self._client.download(merchant, url, into))
-        except (Gone, BadFile) as error:
+        except (Gone, BadFileError) as error:
             export.trouble.bad_files += 1
             if export.trouble.bad_files < TRIES_BAD_FILE:
                 raise Transient(str(error)) from error

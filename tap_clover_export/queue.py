@@ -15,6 +15,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol, Self
 
+from tap_clover_export import times
 from tap_clover_export.availability import Refusal
 from tap_clover_export.bookmarks import Pending
 from tap_clover_export.doors import Door, Places
@@ -77,7 +78,7 @@ class Track:
         partition: The merchant's stream.
         line: Exports that Clover was asked for, or is about to be, and that are not emitted.
         rest: Those after them.
-        taken_up: The exports of former runs.
+        left: How many exports of former runs are among them.
         waiting: The last in line, while Clover was not asked for it.
         failure: Why it can't go on past the line, if it can't.
         failed: The window that is missing then.
@@ -87,7 +88,7 @@ class Track:
     partition: Partition
     line: deque[Export]
     rest: Iterator[Export]
-    taken_up: dict[Window, Export]
+    left: int = 0
     waiting: Export | None = None
     failure: str | None = None
     failed: Window | None = None
@@ -100,11 +101,9 @@ class Track:
 
     def pending(self) -> list[Pending]:
         """What Clover was asked for and what is not emitted, in order of time."""
-        known = [*self.line, *self.dropped, *self.taken_up.values()]
-        exports = {id(export): export for export in known}
         return [
             Pending(export.id, export.window, export.created)
-            for export in sorted(exports.values())
+            for export in sorted([*self.line, *self.dropped])
             if export.id and export.created
         ]
 
@@ -170,20 +169,11 @@ class Queue:
             self._add(item)
 
     def _add(self, work: Work) -> None:
-        rest = work.exports()
-        taken_up = {}
-        if work.pending:
-            exports = list(rest)
-            taken_up = {export.window: export for export in exports if export.taken_up}
-            rest = iter(exports)
-        track = Track(work.partition, deque(), rest, taken_up)
+        track = Track(work.partition, deque(), work.exports(), left=len(work.pending))
         self.tracks[work.partition] = track
         region = work.partition.merchant.region
         self._doors.setdefault(region, Door(region))
         self._asks.setdefault(region, [])
-        for export in taken_up.values():
-            self._places.taken += 1
-            self._plan(export)
         self._advance_line(track)
         if track.line:
             self._open.add(track)
@@ -213,7 +203,6 @@ class Queue:
         with self._changed:
             track = self.tracks[export.partition]
             track.line.popleft()
-            track.taken_up.pop(export.window, None)
             self._spooled.discard(export)
             export.discard()
             if track.head and track.head.stage is Stage.READY:
@@ -382,9 +371,9 @@ class Queue:
         now = self._clock.now()
         held = asking or before[1]
         if isinstance(outcome, Refusal):
-            self._places.taken -= asking
+            self._places.taken -= asking or (export.dropped and export.in_progress)
             self._refused(door, outcome, now, asking=asking)
-        elif held and not (export.in_progress and outcome is None):
+        elif held and (export.dropped or outcome is not None or not export.in_progress):
             self._places.taken -= 1
         if asking and export.id:
             door.accepted()
@@ -412,7 +401,6 @@ class Queue:
     def _replace(self, track: Track, export: Export, halves: tuple[Export, ...]) -> None:
         place = track.line.index(export)
         del track.line[place]
-        track.taken_up.pop(export.window, None)
         for half in reversed(halves):
             track.line.insert(place, half)
             self._plan(half)
@@ -457,14 +445,18 @@ class Queue:
             heapq.heappush(self._files if export.spool else self._downloads, export)
 
     def _advance_line(self, track: Track) -> None:
-        """Let the partition's next window stand in line, to be asked for when its turn comes."""
+        """Let the next window stand in line, and all before those that were asked for already."""
         track.waiting = None
         for export in track.rest:
-            known = track.taken_up.get(export.window)
-            track.line.append(known or export)
-            if known is None:
+            track.line.append(export)
+            if export.taken_up:
+                export.asked = self._clock.now()
+                self._places.taken += 1
+                track.left -= 1
+            else:
                 track.waiting = export
-                self._plan(export)
+            self._plan(export)
+            if track.waiting and not track.left:
                 return
 
     def _choose(self) -> Export | None:
@@ -559,7 +551,8 @@ class Queue:
 
     def _waited_long(self, now: float) -> bool:
         """Whether a finished export has waited so long that Clover may drop it soon."""
-        oldest = min((export.asked for export in self._downloads), default=now)
+        created = (export.created for export in self._downloads if export.created)
+        oldest = min((times.to_ms(time) / 1000 for time in created), default=now)
         return now - oldest > OLDEST_SECONDS
 
     def _pause(self) -> float:

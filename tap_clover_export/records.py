@@ -6,7 +6,6 @@ import dataclasses
 import decimal
 import json
 import logging
-import re
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import msgspec
@@ -34,15 +33,6 @@ _RESERVED = (b'"merchant_id"', b'"additional_fields"')
 
 _Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Time = Annotated[int, msgspec.Meta(ge=times.YEAR_1, le=times.YEAR_9999)]
-
-# Every backslash in JSON text begins an escape, so reading them in order finds the true ones.
-_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<bad>u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
-_REPLACEMENT = rb"\ufffd"
 
 _encoder = msgspec.json.Encoder()
 
@@ -128,7 +118,6 @@ class Reader:
         self._deselected = [name for name in deselected if name in properties]
         self._learned: dict[str, str] = {}
         self._said: set[str] = set()
-        self.replaced = 0
         self.observed = Observed()
         self._build()
 
@@ -152,7 +141,7 @@ class Reader:
         """The records of a file, as they are to be emitted.
 
         Args:
-            content: The file, `{"elements": [...]}`.
+            content: The file, `{"elements": [...]}`, as `cleaning.clean` gives it.
             merchant_id: The merchant it belongs to.
             window: The window that was asked for, in milliseconds since the epoch.
 
@@ -160,7 +149,7 @@ class Reader:
             RecordError: A record has no id, or the file is not Clover's.
         """
         learned = [(attribute, name) for name, attribute in self._learned.items()]
-        records = self._decode(self._clean(content))
+        records = self._decode(content)
         if window and self.observed.records < MOST_OBSERVED:
             self.observed.add(records, *window)
         for record in records:
@@ -200,27 +189,6 @@ class Reader:
             for name in record.__struct_fields__
             if (value := getattr(record, name)) is not UNSET
         }
-
-    def _clean(self, content: bytes) -> bytes:
-        """Replace what no warehouse takes, and put the file on one line."""
-        if _SUSPECT.search(content):
-            content = _ESCAPE.sub(self._replace, content)
-        if not content.isascii():
-            try:
-                content.decode()
-            except UnicodeDecodeError:
-                text = content.decode("utf-8", "replace")
-                self.replaced += text.count("\ufffd")
-                content = text.encode()
-        if b"\n" in content or b"\r" in content:
-            content = msgspec.json.format(content, indent=-1)
-        return content
-
-    def _replace(self, escape: re.Match[bytes]) -> bytes:
-        if escape["bad"] is None:
-            return escape[0]
-        self.replaced += 1
-        return _REPLACEMENT
 
     def _decode(self, content: bytes) -> list[Record]:
         try:

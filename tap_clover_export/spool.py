@@ -6,25 +6,14 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-import msgspec
+from tap_clover_export.cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-class BadFile(Exception):  # noqa: N818
-    """A downloaded file that is not Clover's `{"elements": [...]}`."""
-
-
 class SpoolError(Exception):
     """The temporary directory takes no more."""
-
-
-class _File(msgspec.Struct):
-    elements: list[msgspec.Raw]
-
-
-_decoder = msgspec.json.Decoder(_File)
 
 
 class Spool:
@@ -39,6 +28,7 @@ class Spool:
         self._end = 0
         self.names: list[str] = []
         self.records = 0
+        self.replaced = 0
 
     def __iter__(self) -> Iterator[bytes]:
         """The content of each file."""
@@ -53,22 +43,23 @@ class Spool:
             fetch: Writes the file's bytes by calling `write`.
 
         Raises:
-            BadFile: What arrived is not a JSON object with a list of elements.
+            BadFileError: What arrived is not a JSON object with a list of elements.
             SpoolError: The disk is full.
         """
         start = self._end
         try:
             fetch(self)
-            try:
-                self._file.flush()
-            except OSError as error:
-                raise SpoolError(error.strerror) from error
+            self._flush()
             content = os.pread(self._file.fileno(), self._end - start, start)
-            self.records += _count(content)
+            cleaned, replaced, records = clean(content)
+            if cleaned is not content:
+                self._rewrite(start, cleaned)
         except BaseException:
             self._end = start
             self._file.seek(start)
             raise
+        self.replaced += replaced
+        self.records += records
         self._spans.append((start, self._end - start))
         self.names.append(name)
 
@@ -81,15 +72,18 @@ class Spool:
         self._end += len(data)
         return len(data)
 
+    def _rewrite(self, start: int, content: bytes) -> None:
+        self._end = start
+        self._file.seek(start)
+        self.write(content)
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise SpoolError(error.strerror) from error
+
     def close(self) -> None:
         """Give the disk back."""
         self._file.close()
-
-
-def _count(content: bytes) -> int:
-    try:
-        return len(_decoder.decode(content).elements)
-    except msgspec.ValidationError as error:
-        raise BadFile("a file without a list of elements") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadFile("a file that is not JSON") from error

@@ -36,6 +36,7 @@ class ExportStream(Stream):
     schema: ClassVar[StreamSchema] = StreamSchema(SchemaDirectory(schemas))
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # records conform already
     _announced = False
+    _replaced = 0
 
     @property
     def tap(self) -> TapCloverExport:
@@ -74,17 +75,18 @@ class ExportStream(Stream):
 
     def finish(self, export: Export) -> None:
         """Move the bookmark: every record of the export is written."""
-        count = export.spool.records if export.spool else 0
-        self.logger.info("Emitted %d records: %s.", count, export)
+        if export.spool:
+            self._replaced += export.spool.replaced
+            self.logger.info("Emitted %d records: %s.", export.spool.records, export)
         self.tap.run.finish(export)
 
     def report(self) -> None:
         """Say, once a run, what was seen of the records as a whole."""
         seen = self.reader.observed
-        if self.reader.replaced:
+        if self._replaced:
             self.logger.warning(
                 "Replaced %d NUL characters or lone surrogates in %s by U+FFFD.",
-                self.reader.replaced,
+                self._replaced,
                 self.name,
             )
         if seen.field:

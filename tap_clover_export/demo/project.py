@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 SOURCE = Path(__file__).parents[2]
 TAP, LOADER = "tap-clover-export", "target-postgres"
-FOREIGN = ("TAP_CLOVER_EXPORT_", "TARGET_", "MELTANO_")
-TAIL = 40
+FOREIGN = ("TAP_CLOVER_EXPORT_", "TARGET_", "MELTANO_", "PYTHON")
+TAIL = 10
 CONSTRAINTS = "constraints.txt"
 """Beside meltano.yml, where uv is started: it takes several paths, parted by spaces."""
 
 
 class MeltanoError(Exception):
-    """Meltano failed; its last lines are the message."""
+    """Meltano failed; its last errors are the message."""
 
 
 class Project:
@@ -46,8 +46,10 @@ class Project:
             "NO_PROXY": local,
             "no_proxy": local,
             "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
+            "NO_COLOR": "1",
             "MELTANO_DATABASE_URI": f"sqlite:///{data / 'meltano.db'}",
             "MELTANO_PROJECT_ROOT": str(self.folder),
+            "PYTHONUTF8": "1",
             **settings,
         }
 
@@ -103,8 +105,14 @@ class Project:
         ) as running:
             output, errors = running.communicate()
         if running.returncode:
-            lines = (output + errors).splitlines()[-TAIL:]
-            raise MeltanoError("\n".join([f"meltano {shlex.join(arguments)} failed:", *lines]))
+            log = self.folder / "failed.log"
+            log.write_text(output + errors, encoding="utf-8")
+            lines = errors.splitlines()
+            reasons = [line for line in lines if "[error" in line] or lines
+            raise MeltanoError(
+                "\n".join([f"meltano {shlex.join(arguments)} failed:", *reasons[-TAIL:]])
+                + f"\nAll that was said is in {log}."
+            )
         return output
 
     def _lock(self) -> None:

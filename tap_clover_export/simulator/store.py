@@ -125,7 +125,7 @@ class Store:
         """Tell the records that there were at a time, by day of creation."""
         first, last = self._origin // DAY, as_of // DAY + 1
         if span and span.field == "createdTime":
-            first = max(first, span.start // DAY)
+            first = max(first, span.start // DAY - 1)
         elif span:
             first = max(first, (span.start - LATEST) // DAY)
         if span:

@@ -1,0 +1,86 @@
+"""A downloaded file made fit for warehouses: UTF-8, on one line, without what none takes; pure."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+# Every backslash in JSON text begins an escape, so reading them in order finds the true ones.
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<bad>u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_REPLACEMENT = rb"\ufffd"
+
+
+class _File(msgspec.Struct):
+    elements: list[msgspec.Raw]
+
+
+_decoder = msgspec.json.Decoder(_File)
+
+
+class BadFileError(Exception):
+    """A file that is not Clover's `{"elements": [...]}`."""
+
+
+def clean(content: bytes) -> tuple[bytes, int, int]:
+    """Check a file and replace NUL and lone surrogates, wherever in it, by U+FFFD.
+
+    Args:
+        content: A file as it was downloaded.
+
+    Returns:
+        The file on one line (the same object where nothing had to change), how many of its
+        characters were replaced, and how many records it has.
+
+    Raises:
+        BadFileError: It is not a JSON object with a list of elements.
+    """
+    replaced = 0
+    if _SUSPECT.search(content):
+        content, replaced = _without_bad_escapes(content)
+    if not content.isascii():
+        try:
+            content.decode()
+        except UnicodeDecodeError:
+            text = content.decode("utf-8", "replace")
+            replaced += text.count("\ufffd")
+            content = text.encode()
+    try:
+        records = _count(content)
+    except BadFileError:
+        content, controls = _CONTROL.subn(_REPLACEMENT, content)
+        if not controls:
+            raise
+        records = _count(content)
+        replaced += controls
+    if b"\n" in content or b"\r" in content:
+        content = msgspec.json.format(content, indent=-1)
+    return content, replaced, records
+
+
+def _without_bad_escapes(content: bytes) -> tuple[bytes, int]:
+    replaced = 0
+
+    def replace(escape: re.Match[bytes]) -> bytes:
+        nonlocal replaced
+        if escape["bad"] is None:
+            return escape[0]
+        replaced += 1
+        return _REPLACEMENT
+
+    return _ESCAPE.sub(replace, content), replaced
+
+
+def _count(content: bytes) -> int:
+    try:
+        return len(_decoder.decode(content).elements)
+    except msgspec.ValidationError as error:
+        raise BadFileError("a file without a list of elements") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadFileError("a file that is not JSON") from error
