@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tap_clover_export import wire
 from tap_clover_export.secret import Secret
-from tap_clover_export.tokens import Pair, TokenStore, fingerprint
+from tap_clover_export.tokens import Pair, TokenStore
 from tap_clover_export.wire import Nobody, Refused, Transient, open_session, tried
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Auth:
     def _refresh(self, merchant: Merchant, good: Callable[[Pair], bool]) -> Pair:
         """A good pair out of the store, where another process put it, or a fresh one."""
         configured = merchant.refresh_token or Secret("")
-        seed = fingerprint(configured)
+        seed = configured.fingerprint()
         with self._store.locked() as store:
             pair = store.get(merchant.id)
             if pair is None or pair.seed != seed:

@@ -40,7 +40,7 @@ class Hours:
                     week[day].add((begin, _MIDNIGHT))
                     if end:
                         week[(day + 1) % 7].add((0, end))
-        return cls(tuple(tuple(sorted(day)) for day in week))
+        return cls(tuple(tuple(_merge(sorted(day))) for day in week))
 
     def is_open(self, time: DateTime) -> bool:
         """Whether the region accepts exports at this time."""
@@ -66,7 +66,7 @@ class Hours:
         """As the vendor writes them, such as `MON-FRI 01:00-05:00, SAT 02:00-05:00`."""
         rows: list[tuple[int, int]] = []
         for day in range(7):
-            if rows and self.week[rows[-1][0]] == self.week[day]:
+            if rows and rows[-1][1] == day - 1 and self.week[day - 1] == self.week[day]:
                 rows[-1] = (rows[-1][0], day)
             elif self.week[day]:
                 rows.append((day, day))
@@ -86,6 +86,20 @@ class Hours:
                 if day + dt.timedelta(minutes=end) > since:
                     yield day + dt.timedelta(minutes=begin), day + dt.timedelta(minutes=end)
             day += dt.timedelta(days=1)
+
+
+def _merge(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Spans in order, those that touch or overlap as one."""
+    last: tuple[int, int] | None = None
+    for begin, end in spans:
+        if last and begin <= last[1]:
+            last = last[0], max(last[1], end)
+            continue
+        if last:
+            yield last
+        last = begin, end
+    if last:
+        yield last
 
 
 def _clock(minute: int) -> str:
@@ -123,13 +137,12 @@ def explain(words: str, region: str, now: DateTime) -> Refusal:
         now: The time of the refusal.
     """
     hours = read(words, region)
-    if hours:
-        opening = hours.next_opening(now)
-        return Refusal(
-            closed=True, until=opening if opening > now else now + ASK_AGAIN, hours=hours
-        )
+    if hours and not hours.is_open(now):
+        return Refusal(closed=True, until=hours.next_opening(now), hours=hours)
     if _BUSY.search(words):
         return Refusal(closed=False)
+    if hours:
+        return Refusal(closed=True, until=now + ASK_AGAIN, hours=hours)
     table = TABLE.get(region)
     if table and not table.is_open(now):
         until = min(table.next_opening(now), now + LOOK_AGAIN)
@@ -141,15 +154,27 @@ def explain(words: str, region: str, now: DateTime) -> Refusal:
 
 _BUSY = re.compile(r"concurren|too many|busy|threshold|in progress|capacity|at a time", re.I)
 _CLOSED = re.compile(r"\bclosed\b|\bhours\b|not available|outside", re.I)
-_STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]?[\d:.]*(Z|[+-]\d\d:?\d\d)?")
-_OTHER_ZONE = re.compile(r"\b([ECMP][SD]?T|CES?T|BST|IST)\b")
+_NO_HOURS = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]?[\d:.]*(Z|[+-]\d\d:?\d\d)?"
+    r"|(\w{3}, *)?\d{1,2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w* \d{4}( \d\d:\d\d(:\d\d)?)?"
+    r"|\d{1,2}/\d{1,2}/\d{2,4},?( \d{1,2}:\d\d(:\d\d)?( *[AP]M)?)?"
+    r"|\w*[a-z]\w*(-[\w:]+){2,}|\w+(:\w+){3,}",
+    re.I,
+)
+"""Dates and ids, whose digits are no hours."""
+_OTHER_ZONE = re.compile(
+    r"\b([ECMP][SD]?T|CES?T|WES?T|EES?T|BST|IST|[AJ]E?[SD]?ST|local|Eastern|Central|Mountain|Pacific)\b"
+    r"|\b(UTC|GMT) ?[+-] ?\d|\b(Africa|America|Asia|Atlantic|Australia|Europe|Pacific)/\w",
+    re.I,
+)
+_SHUT = re.compile(r"\bclosed +(daily +)?(from|between|at)\b", re.I)
 _REGION = re.compile(
     r"\b(?P<us>US|USA|North America|api\.clover\.com)\b|\b(?P<eu>EU|Europe|api\.eu\.clover\.com)\b"
     r"|\b(?P<la>LA|LATAM|Latin America)\b|\b(?P<sandbox>Sandbox)\b"
 )
 _WORD = re.compile(
-    r"(?P<day>mon|tue|wed|thu|fri|sat|sun)[a-z]*"
-    r"|(?P<all>daily|every ?day|weekdays|weekends)"
+    r"\b(?P<day>mon|tue|wed|thu|fri|sat|sun)(?:s|rs?|nes|ur)?(?:days?)?\b"
+    r"|\b(?P<all>daily|every ?day|weekdays|weekends)\b"
     r"|(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::\d\d)?\s*(?P<half>[ap]\.?m\b)?"
     r"|(?P<hour12>\d{1,2})\s*(?P<half12>[ap]\.?m\b)",
     re.I,
@@ -164,8 +189,8 @@ def read(words: str, region: str) -> Hours | None:
     Understands the vendor's own notation (`MON-FRI 10:00-15:00, SAT 10:00-15:00`), its likes
     in sentences and in JSON, days by name, 12-hour clocks, several regions in one text.
     """
-    text = _STAMP.sub(" ", _own_part(words[:10_000], region))
-    if _OTHER_ZONE.search(text):
+    text = _NO_HOURS.sub(" ", _own_part(words[:10_000], region))
+    if _OTHER_ZONE.search(text) or _SHUT.search(text):
         return None
     days: list[int] = []
     times: list[int] = []

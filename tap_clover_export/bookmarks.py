@@ -56,7 +56,7 @@ def read(entry: dict[str, Any], where: str) -> Standing:
         )
     try:
         bookmark = None if value is None else times.parse(_text(value))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise StateError(
             f"The state of {where} holds a bookmark that is no time; "
             "correct it, or remove this entry to export from start_date."

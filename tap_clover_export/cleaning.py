@@ -49,12 +49,12 @@ def clean(content: bytes) -> tuple[bytes, int, int]:
             content.decode()
         except UnicodeDecodeError:
             text = content.decode("utf-8", "replace")
-            replaced += text.count("\ufffd")
+            replaced += text.count("\ufffd") - content.count("\ufffd".encode())
             content = text.encode()
     try:
         records = _count(content)
     except BadFileError:
-        content, controls = _CONTROL.subn(_REPLACEMENT, content)
+        content, controls = _CONTROL.subn(lambda _: _REPLACEMENT, content)
         if not controls:
             raise
         records = _count(content)

@@ -23,12 +23,13 @@ _ROOT = 2
 """The length of a root field's breadcrumb, `("properties", name)`."""
 
 
-def deselected_roots(stream: Stream) -> list[str] | None:
-    """The root fields that are deselected, if nothing else keeps records from going as bytes.
+def deselected_roots(stream: Stream) -> list[str]:
+    """The names of the root fields that are deselected."""
+    return [crumb[1] for crumb, on in stream.mask.items() if not on and len(crumb) == _ROOT]
 
-    Returns:
-        Their names; None where the SDK's own path has to be taken.
-    """
+
+def goes_as_bytes(stream: Stream) -> bool:
+    """Whether nothing but root fields is deselected or mapped; else the SDK's path is taken."""
     maps = stream.stream_maps
     plain = (
         len(maps) == 1
@@ -39,11 +40,9 @@ def deselected_roots(stream: Stream) -> list[str] | None:
     if not plain or set(stream.effective_schema.get("properties", {})) != set(
         stream.schema["properties"]
     ):
-        return None
-    off = [crumb for crumb, selected in stream.mask.items() if crumb and not selected]
-    roots = [crumb[1] for crumb in off if len(crumb) == _ROOT]
-    nested = [crumb for crumb in off if len(crumb) > _ROOT and crumb[1] not in roots]
-    return None if nested else roots
+        return False
+    roots = deselected_roots(stream)
+    return all(on or len(crumb) <= _ROOT or crumb[1] in roots for crumb, on in stream.mask.items())
 
 
 def write_records(stream: ExportStream, context: dict[str, Any]) -> None:

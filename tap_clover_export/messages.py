@@ -66,10 +66,10 @@ class States(StateWriter):
         self._time = 0.0
         self._size = 0
 
-    def write_state(self, state: dict[str, Any]) -> None:  # type: ignore[override]
-        """Write the state if it changed."""
+    def write_state(self, state: dict[str, Any], *, last: bool = False) -> None:  # type: ignore[override]
+        """Write the state if it changed, or if it has to be the last message."""
         line = message_encoder.encode({"type": "STATE", "value": state}) + b"\n"
-        if line != self._last:
+        if line != self._last or (last and self._writer.written != self._written_at):
             self._writer.write(line)
             self._last, self._size = line, len(line)
         self._written_at, self._time = self._writer.written, self._now()

@@ -37,6 +37,7 @@ OLDEST_SECONDS = 12 * 3600.0
 """Nothing new is asked for while a finished export has waited this long: files live 24 hours."""
 
 IDLE_SECONDS = 3600.0
+CLOSE_SECONDS = 1.0
 
 
 class Stopped(Exception):  # noqa: N818
@@ -248,8 +249,9 @@ class Queue:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+        end = time.monotonic() + CLOSE_SECONDS
         for thread in self._threads:
-            thread.join(timeout=2.0)
+            thread.join(max(0.0, end - time.monotonic()))
         with self._changed:
             for export in list(self._spooled):
                 export.discard()
@@ -335,7 +337,7 @@ class Queue:
     def _work_here(self) -> None:
         with self._changed:
             export = self._choose()
-            pause = 0.0 if export else self._pause()
+            pause = 0.0 if export or not self._open else self._pause()
         if export:
             self._step(export)
         else:

@@ -29,7 +29,6 @@ LINES = 100
 """So many records are written at once."""
 
 _MERCHANT, _ADDITIONAL = "merchant_id", "additional_fields"
-_RESERVED = (b'"merchant_id"', b'"additional_fields"')
 
 _Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Time = Annotated[int, msgspec.Meta(ge=times.YEAR_1, le=times.YEAR_9999)]
@@ -191,10 +190,11 @@ class Reader:
         }
 
     def _decode(self, content: bytes) -> list[Record]:
+        records: list[Record]
         try:
-            if not any(name in content for name in _RESERVED):
-                elements: list[Record] = self._file_decoder.decode(content).elements
-                return elements
+            records = self._file_decoder.decode(content).elements
+            if not any(map(_has_ours, records)):
+                return records
         except (msgspec.DecodeError, RecursionError):
             pass
         known = len(self._learned)
@@ -214,13 +214,15 @@ class Reader:
         record: Record
         try:
             record = self._record_decoder.decode(raw)
-            if record.merchant_id is UNSET and record.additional_fields is UNSET:
+            if not _has_ours(record):
                 return record
         except msgspec.ValidationError:
             pass
         kept: dict[str, Any] = {}
         additional: dict[str, Raw] = {}
         for name, value in _fields_decoder.decode(raw).items():
+            if name in self._deselected:
+                continue
             decoder = self._decoders.get(name)
             if decoder is None:
                 additional[name] = value
@@ -263,6 +265,11 @@ class Reader:
             logger.warning(
                 "Field %s of %s %s; it is kept under additional_fields.", shown, self._stream, what
             )
+
+
+def _has_ours(record: Record) -> bool:
+    """Whether Clover sent a field by the name of one that the tap adds."""
+    return record.merchant_id is not UNSET or record.additional_fields is not UNSET
 
 
 def _type_of(name: str, field: dict[str, Any]) -> Any:  # noqa: ANN401

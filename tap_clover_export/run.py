@@ -202,7 +202,7 @@ class Run:
                 bookmarks.write(self.entry(partition), bookmark=None, pending=pending)
             self.client.close()
         if not quietly:
-            self._states.write_state(self._state)
+            self._states.write_state(self._state, last=True)
 
     def plan(self, form: str) -> str:
         """What the run would do: `text` or `json`."""

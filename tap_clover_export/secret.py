@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
 class Secret:
-    """Wraps a token: whatever prints, formats or dumps it sees asterisks."""
+    """Wraps a token: whatever prints, formats or dumps it sees asterisks, or nothing."""
 
-    _text: str
+    __slots__ = ("__text",)
+
+    def __init__(self, text: str) -> None:
+        self.__text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.__text == other.__text
+
+    def __hash__(self) -> int:
+        return hash(self.__text)
+
+    def __bool__(self) -> bool:
+        return bool(self.__text)
 
     def reveal(self) -> str:
         """The text itself, for the one request or file that needs it."""
-        return self._text
+        return self.__text
+
+    def fingerprint(self) -> str:
+        """Tells tokens apart without holding them."""
+        return hashlib.sha256(self.__text.encode()).hexdigest()[:32]
 
     def __repr__(self) -> str:
         return "Secret('***')"

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import datetime as dt
 import difflib
+import io
 import ipaddress
 import json
 import math
@@ -159,7 +160,7 @@ class _Reader:
             good = bool(url.hostname) and (url.scheme == "https" or plain) and url.port != 0
         except ValueError:
             good = False
-        if not good or url.username or url.password or url.query or url.fragment:
+        if not good or re.search(r"[\s@?#]", text):
             self.reasons.append(
                 "api_url is not usable; give an address such as https://api.clover.com "
                 "without credentials or query (http only for this machine's own loopback)."
@@ -224,11 +225,18 @@ class _Reader:
 
     def _token_store(self) -> Path:
         if given := self._text("token_store"):
-            return Path(given).expanduser()
+            return self._path("token_store", given)
         if project := os.environ.get("MELTANO_PROJECT_ROOT"):
             return Path(project, ".meltano", "tap-clover-export", "tokens.json")
         state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
         return Path(state, "tap-clover-export", "tokens.json")
+
+    def _path(self, name: str, given: str) -> Path:
+        try:
+            return Path(given).expanduser()
+        except RuntimeError:
+            self.reasons.append(f"{name} names a home that is unknown; give a full path.")
+            return Path(given)
 
     def _entries(self) -> Iterator[tuple[str, object]]:
         """Every merchant given, with the words that name its place."""
@@ -239,7 +247,7 @@ class _Reader:
         if isinstance(listed, str):
             try:
                 listed = json.loads(listed)
-            except ValueError:
+            except (ValueError, RecursionError):
                 listed = None
         if not isinstance(listed, list):
             self.reasons.append(
@@ -249,7 +257,7 @@ class _Reader:
         for place, entry in enumerate(listed):
             yield f"merchants[{place}]", entry
         if path := self._text("merchants_file"):
-            yield from self._file(Path(path).expanduser())
+            yield from self._file(self._path("merchants_file", path))
 
     def _file(self, path: Path) -> Iterator[tuple[str, object]]:
         try:
@@ -264,18 +272,12 @@ class _Reader:
         if text.lstrip().startswith(("[", "{")):
             try:
                 entries = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 entries = None
         else:
-            rows = csv.DictReader(text.splitlines(), skipinitialspace=True, strict=True)
             try:
-                entries = [
-                    {name: value for name, value in row.items() if value not in ("", None)}
-                    for row in rows
-                ]
+                entries = _rows(text)
             except csv.Error:
-                entries = None
-            if "merchant_id" not in (rows.fieldnames or ()):
                 entries = None
         if not isinstance(entries, list):
             self.reasons.append(
@@ -351,6 +353,23 @@ class _Reader:
             yield Merchant(
                 identity, own, api_url or BASE_URLS[own], begin, **{kind: Secret(token.strip())}
             )
+
+
+def _rows(text: str) -> list[dict[str, str]] | None:
+    """The rows of a CSV with a header, or None where it is none."""
+    rows = [
+        [cell.strip(" ") for cell in row]
+        for row in csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    ]
+    if not rows or "merchant_id" not in rows[0]:
+        return None
+    names, *rows = rows
+    names += ["?"] * max((len(row) - len(names) for row in rows), default=0)
+    return [
+        {name: cell for name, cell in zip(names, row, strict=False) if cell}
+        for row in rows
+        if any(row)
+    ]
 
 
 def is_loopback(host: str | None) -> bool:

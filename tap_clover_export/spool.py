@@ -21,7 +21,7 @@ class Spool:
 
     def __init__(self) -> None:
         try:
-            self._file = tempfile.TemporaryFile(prefix="tap-clover-export-")  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(prefix="tap-clover-export-", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise SpoolError(error.strerror) from error
         self._spans: list[tuple[int, int]] = []
@@ -49,7 +49,6 @@ class Spool:
         start = self._end
         try:
             fetch(self)
-            self._flush()
             content = os.pread(self._file.fileno(), self._end - start, start)
             cleaned, replaced, records = clean(content)
             if cleaned is not content:
@@ -65,24 +64,20 @@ class Spool:
 
     def write(self, data: bytes) -> int:
         """Append bytes to the file that is being taken in."""
+        rest = memoryview(data)
         try:
-            self._file.write(data)
+            while rest:
+                written = self._file.write(rest) or 0
+                self._end += written
+                rest = rest[written:]
         except OSError as error:
             raise SpoolError(error.strerror) from error
-        self._end += len(data)
         return len(data)
 
     def _rewrite(self, start: int, content: bytes) -> None:
         self._end = start
         self._file.seek(start)
         self.write(content)
-        self._flush()
-
-    def _flush(self) -> None:
-        try:
-            self._file.flush()
-        except OSError as error:
-            raise SpoolError(error.strerror) from error
 
     def close(self) -> None:
         """Give the disk back."""

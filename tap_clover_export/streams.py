@@ -46,7 +46,7 @@ class ExportStream(Stream):
     @functools.cached_property
     def reader(self) -> Reader:
         """Reads Clover's files; one for the whole run, since it learns."""
-        return Reader(self.name, self.schema, emission.deselected_roots(self) or ())
+        return Reader(self.name, self.schema, emission.deselected_roots(self))
 
     @property
     @override
@@ -115,7 +115,7 @@ class ExportStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        if not write_messages or emission.deselected_roots(self) is None:
+        if not write_messages or not emission.goes_as_bytes(self):
             yield from super()._sync_records(context, write_messages=write_messages)
             return
         for element in [context] if context else self.partitions:

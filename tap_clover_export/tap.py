@@ -358,7 +358,10 @@ class TapCloverExport(Tap):
             return
         cls.print_version(print_fn=cls.logger.info)
         tap._syncing = True
-        sys.exit(tap.sync_in_turns())
+        code = tap.sync_in_turns()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, signal.SIG_IGN)  # what is left is Python's own winding down
+        sys.exit(code)
 
     @override
     @classmethod

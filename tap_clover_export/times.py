@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime as dt
 import re
 
@@ -28,8 +29,7 @@ def from_seconds(seconds: float) -> DateTime:
 
 def to_ms(time: dt.datetime) -> int:
     """Milliseconds since the epoch."""
-    since = time - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    return calendar.timegm(time.utctimetuple()) * 1000 + time.microsecond // 1000
 
 
 def to_text(time: dt.datetime) -> str:
@@ -46,11 +46,11 @@ def parse(text: str) -> DateTime:
     text = text.strip()
     try:
         time = pendulum.parse(text, tz="UTC") if _DATED.match(text) else None
+        if isinstance(time, DateTime):
+            return from_ms(to_ms(time))
     except (ValueError, OverflowError):
-        time = None
-    if not isinstance(time, DateTime):
-        raise ValueError(f"{text!r} is not a time such as 2026-01-31T00:00:00Z")  # noqa: TRY004
-    return from_ms(to_ms(time))
+        pass
+    raise ValueError(f"{text!r} is not a time such as 2026-01-31T00:00:00Z")
 
 
 def ms_to_text(ms: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import stat
@@ -42,11 +41,6 @@ class Pair:
     access_expires: float = 0.0
     obtained: float = 0.0
     spent_token: Secret = Secret("")
-
-
-def fingerprint(token: Secret) -> str:
-    """Tells tokens apart without holding them."""
-    return hashlib.sha256(token.reveal().encode()).hexdigest()[:32]
 
 
 class TokenStore:
@@ -137,7 +131,7 @@ class TokenStore:
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW)
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             return {}
         with os.fdopen(descriptor, "rb") as file:
@@ -151,7 +145,7 @@ class TokenStore:
             content = file.read()
         try:
             pairs = json.loads(content)["merchants"] if content.strip() else {}
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             pairs = None
         if not isinstance(pairs, dict):
             raise TokenStoreError(

@@ -127,7 +127,7 @@ def clover(**options: Any) -> Iterator[Simulator]:
 def config_for(simulator: Simulator, **settings: Any) -> dict[str, Any]:
     """Settings that export everything the simulator has, more than its days."""
     options = simulator.options
-    start = simulator.clock.now() - (options.days + 1) * 86_400
+    start = (options.now or simulator.clock.now()) - (options.days + 1) * 86_400
     return {
         "merchants": [
             {"merchant_id": merchant, "access_token": token}
@@ -154,6 +154,7 @@ def sync(
     clock: JumpingClock | None = None,
     workers: int = 0,
     all_at_once: bool = False,
+    raw: io.BytesIO | None = None,
     **settings: Any,
 ) -> Outcome:
     """Run the tap in this process, on the simulator's clock.
@@ -165,9 +166,11 @@ def sync(
         clock: The tap's clock; the simulator's, jumping, unless given.
         workers: Threads; with 0 the run is the same every time.
         all_at_once: Whether `sync_all` is called, as the SDK's test classes do.
+        raw: Takes the output, also of a run that raises.
         settings: Beside those of `config_for`.
     """
-    output, log = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
+    raw, log = raw or io.BytesIO(), io.StringIO()
+    output = io.TextIOWrapper(raw, encoding="utf-8")
     handler = logging.StreamHandler(log)
     handler.setFormatter(logging.Formatter("{levelname} | {message}", style="{"))
     logger = logging.getLogger()
@@ -183,17 +186,19 @@ def sync(
                 state=json.loads(json.dumps(state)) if state else None,
                 catalog=json.loads(json.dumps(catalog)) if catalog else None,
             )
-            if all_at_once:
-                tap.sync_all()
-                code = 0
-            else:
-                code = tap.sync_in_turns()
+            try:
+                if all_at_once:
+                    tap.sync_all()
+                    code = 0
+                else:
+                    code = tap.sync_in_turns()
+            except BaseException:
+                tap.run.close(quietly=True)
+                raise
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-    output.flush()
-    raw = output.buffer
-    assert isinstance(raw, io.BytesIO)
+        output.detach()
     return Outcome(code, raw.getvalue(), log.getvalue())
 
 

@@ -50,6 +50,8 @@ class Project:
             "MELTANO_DATABASE_URI": f"sqlite:///{data / 'meltano.db'}",
             "MELTANO_PROJECT_ROOT": str(self.folder),
             "PYTHONUTF8": "1",
+            "UV_PYTHON_DOWNLOADS": "never",
+            "UV_SYSTEM_CERTS": "1",
             **settings,
         }
 
@@ -68,12 +70,7 @@ class Project:
             text.replace("pip_url: -e .", f"pip_url: {source}"), encoding="utf-8"
         )
         self._lock()
-        locked = {
-            "UV_CONSTRAINT": CONSTRAINTS,
-            "UV_SYSTEM_CERTS": "1",
-            "UV_PYTHON_DOWNLOADS": "never",
-        }
-        self.meltano("install", *plugins, **locked)
+        self.meltano("install", *plugins, UV_CONSTRAINT=CONSTRAINTS)
         stamp.write_text(made.hexdigest())
 
     def run(self, *arguments: str, **settings: str) -> None:

@@ -1,0 +1,233 @@
+"""The outlook: what the next run would do, in words and for programs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_clover_export import outlook, plan, times
+from tap_clover_export.availability import TABLE
+from tap_clover_export.bookmarks import Pending, Standing
+from tap_clover_export.exports import Partition
+from tap_clover_export.secret import Secret
+from tap_clover_export.settings import BASE_URLS, Merchant
+from tap_clover_export.windows import Window
+
+if TYPE_CHECKING:
+    from pendulum import DateTime
+
+    from tap_clover_export.plan import Work
+
+NOW = pendulum.datetime(2026, 3, 2, 16, 30)
+MINUTES = 3
+
+
+def _work(
+    days: float = 70,
+    *,
+    region: str = "us",
+    merchant: str = "M1",
+    stream: str = "orders",
+    now: DateTime = NOW,
+    bookmark: DateTime | None = None,
+    pending: tuple[Pending, ...] = (),
+) -> Work:
+    start = now - dt.timedelta(days=days)
+    made = Merchant(merchant, region, BASE_URLS[region], start, access_token=Secret("s3cr3t"))
+    return plan.work(
+        Partition(made, stream),
+        0,
+        Standing(bookmark, pending),
+        end=now,
+        now=now,
+        lookback=dt.timedelta(days=7),
+        width=dt.timedelta(days=30),
+    )
+
+
+def _small() -> dict[str, Any]:
+    """Two merchants: one with a pending export, one with nothing missing."""
+    day = dt.timedelta(days=1)
+    pending = Pending("E1", Window(NOW - 70 * day, NOW - 40 * day), NOW.subtract(hours=1))
+    return outlook.outlook(
+        [
+            _work(pending=(pending,)),
+            _work(stream="payments", bookmark=NOW - 2 * day),
+            _work(40, region="la", merchant="MERCHANT2", bookmark=NOW),
+        ],
+        now=NOW,
+        places=1,
+    )
+
+
+def test_a_small_plan_for_programs() -> None:
+    """JSON holds the contract's facts: rows, totals, openings, the end."""
+    assert json.loads(outlook.to_json(_small())) == {
+        "now": "2026-03-02T16:30:00.000Z",
+        "exports": 3,
+        "pending": 1,
+        "regions": {
+            "la": {"hours": None, "opens": None},
+            "us": {"hours": "MON-SUN 10:00-15:00", "opens": "2026-03-03T10:00:00.000Z"},
+        },
+        "end": "2026-03-03T10:12:00.000Z",
+        "streams": [
+            {
+                "merchant_id": "M1",
+                "stream": "orders",
+                "region": "us",
+                "bookmark": None,
+                "start": "2025-12-22T16:30:00.000Z",
+                "end": "2026-03-02T16:30:00.000Z",
+                "windows": 3,
+                "pending": 1,
+            },
+            {
+                "merchant_id": "M1",
+                "stream": "payments",
+                "region": "us",
+                "bookmark": "2026-02-28T16:30:00.000Z",
+                "start": "2026-02-21T16:30:00.000Z",
+                "end": "2026-03-02T16:30:00.000Z",
+                "windows": 1,
+                "pending": 0,
+            },
+            {
+                "merchant_id": "MERCHANT2",
+                "stream": "orders",
+                "region": "la",
+                "bookmark": "2026-03-02T16:30:00.000Z",
+                "start": None,
+                "end": None,
+                "windows": 0,
+                "pending": 0,
+            },
+        ],
+    }
+
+
+def test_a_small_plan_for_people() -> None:
+    """The text is a table and sentences; its columns stand in line."""
+    lines = outlook.to_text(_small()).splitlines()
+
+    assert lines[4:] == [
+        "",
+        "Exports to ask Clover for: 3; pending ones to take up: 1.",
+        "Region la: no opening hours are known.",
+        "Region us: accepts exports MON-SUN 10:00-15:00 UTC, next from 2026-03-03T10:00:00.000Z.",
+        "The run could end at 2026-03-03T10:12:00.000Z, if an export takes 3 minutes.",
+    ]
+    assert [line.split() for line in lines[:4]] == [
+        ["merchant", "stream", "region", "from", "to", "windows", "pending"],
+        ["M1", "orders", "us", "2025-12-22T16:30:00.000Z", "2026-03-02T16:30:00.000Z", "3", "1"],
+        ["M1", "payments", "us", "2026-02-21T16:30:00.000Z", "2026-03-02T16:30:00.000Z", "1", "-"],
+        ["MERCHANT2", "orders", "la", "-", "-", "-", "-"],
+    ]
+    assert {
+        line.index("  " + word) for line, word in zip(lines[:3], ("from", "20", "20"), strict=True)
+    }
+    columns = [
+        line.find(word) for line, word in zip(lines[:4], ("us", "us", "us", "la"), strict=True)
+    ]
+    assert len(set(columns[1:])) == 1
+    assert lines[0].index("region") == columns[1]
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_neither_holds_a_token() -> None:
+    """A plan may be shown to anyone."""
+    assert "s3cr3t" not in outlook.to_json(_small()) + outlook.to_text(_small())
+
+
+def test_nothing_missing_is_said() -> None:
+    """With nothing to do the run ends now, and the text says so."""
+    made = outlook.outlook([_work(bookmark=NOW)], now=NOW, places=1)
+
+    assert (made["exports"], made["pending"], made["end"]) == (0, 0, times.to_text(NOW))
+    assert outlook.to_text(made).endswith("\nNothing is missing.")
+
+
+def test_only_pending_exports_are_work() -> None:
+    """A run that only takes up what was asked for is not nothing."""
+    pending = Pending("E1", Window(NOW.subtract(days=20), NOW), NOW.subtract(hours=1))
+    made = outlook.outlook([_work(20, pending=(pending,))], now=NOW, places=1)
+
+    assert (made["exports"], made["pending"]) == (0, 1)
+    assert "The run could end at" in outlook.to_text(made)
+
+
+def test_no_partition_is_an_empty_table() -> None:
+    """No work at all is a table without rows."""
+    made = outlook.outlook([], now=NOW, places=1)
+
+    assert made["streams"] == []
+    assert outlook.to_text(made).startswith("merchant  stream  region  from  to")
+
+
+@pytest.mark.parametrize(
+    ("region", "now", "windows", "places", "end"),
+    [
+        # three minutes an export, one after the other, from now on where it is open
+        ("us", "2026-03-02T12:00:00Z", 1, 1, "2026-03-02T12:03:00.000Z"),
+        ("us", "2026-03-02T12:00:00Z", 5, 1, "2026-03-02T12:15:00.000Z"),
+        # or side by side
+        ("us", "2026-03-02T12:00:00Z", 5, 2, "2026-03-02T12:09:00.000Z"),
+        ("us", "2026-03-02T12:00:00Z", 5, 9, "2026-03-02T12:03:00.000Z"),
+        # from the opening on where it is closed
+        ("us", "2026-03-02T09:00:00Z", 2, 1, "2026-03-02T10:06:00.000Z"),
+        ("us", "2026-03-02T15:00:00Z", 2, 1, "2026-03-03T10:06:00.000Z"),
+        # what does not fit before closing goes on at the next opening
+        ("us", "2026-03-02T14:54:00Z", 2, 1, "2026-03-02T15:00:00.000Z"),
+        ("us", "2026-03-02T14:54:00Z", 3, 1, "2026-03-03T10:03:00.000Z"),
+        ("us", "2026-03-02T14:58:00Z", 6, 1, "2026-03-03T10:16:00.000Z"),
+        ("us", "2026-03-02T10:00:00Z", 100, 1, "2026-03-02T15:00:00.000Z"),
+        ("us", "2026-03-02T10:00:00Z", 101, 1, "2026-03-03T10:03:00.000Z"),
+        ("us", "2026-03-02T10:00:00Z", 205, 1, "2026-03-04T10:15:00.000Z"),
+        ("eu", "2026-03-06T04:00:00Z", 21, 1, "2026-03-07T02:03:00.000Z"),
+        ("eu", "2026-03-06T01:00:00Z", 80 + 60 + 80 + 1, 1, "2026-03-09T01:03:00.000Z"),
+        # always open, or unknown hours
+        ("sandbox", "2026-03-02T23:00:00Z", 30, 1, "2026-03-03T00:30:00.000Z"),
+        ("la", "2026-03-02T23:00:00Z", 30, 3, "2026-03-02T23:30:00.000Z"),
+    ],
+)
+def test_when_the_run_could_end(region: str, now: str, windows: int, places: int, end: str) -> None:
+    """The end counts the opening hours of the region and the places there are."""
+    time = times.parse(now)
+    work = _work(windows * 30, region=region, now=time)
+
+    assert outlook.outlook([work], now=time, places=places)["end"] == end
+
+
+def test_the_last_region_ends_the_run() -> None:
+    """Over several regions the latest end counts."""
+    us, eu = _work(30), _work(30, region="eu", merchant="M2")
+    ends = [
+        outlook.outlook(list(work), now=NOW, places=1)["end"] for work in ([us], [eu], [us, eu])
+    ]
+
+    assert ends == [
+        "2026-03-03T10:03:00.000Z",
+        "2026-03-03T01:03:00.000Z",
+        "2026-03-03T10:03:00.000Z",
+    ]
+
+
+@given(
+    st.sampled_from(["us", "eu"]), st.integers(0, 7 * 1440), st.integers(1, 250), st.integers(1, 3)
+)
+def test_the_end_lies_inside_opening_hours(
+    region: str, minute: int, windows: int, places: int
+) -> None:
+    """The end is in open hours, or at closing, and just enough open time lies before it."""
+    now = pendulum.datetime(2026, 3, 2) + dt.timedelta(minutes=minute)
+    work = _work(windows * 30, region=region, now=now)
+    end = times.parse(outlook.outlook([work], now=now, places=places)["end"])
+
+    assert TABLE[region].is_open(end.subtract(seconds=1))
+    assert TABLE[region].open_seconds(now, end) == -(-windows // places) * MINUTES * 60

@@ -1,0 +1,247 @@
+"""The plan: what a partition lacks, and in which order it is exported."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+import pytest
+
+from tap_clover_export import plan
+from tap_clover_export.bookmarks import Pending, Standing
+from tap_clover_export.exports import Export, Partition, Stage
+from tap_clover_export.plan import HISTORY, NEWS, Work
+from tap_clover_export.secret import Secret
+from tap_clover_export.settings import Merchant
+from tap_clover_export.windows import Window
+
+if TYPE_CHECKING:
+    from pendulum import DateTime
+
+NOW = pendulum.datetime(2026, 3, 2, 12)
+DAY = dt.timedelta(days=1)
+TICK = dt.timedelta(milliseconds=1)
+
+
+def _ago(days: float) -> DateTime:
+    return NOW - dt.timedelta(days=days)
+
+
+def _partition(start: DateTime, merchant: str = "M1", stream: str = "orders") -> Partition:
+    url = "https://api.clover.com"
+    return Partition(Merchant(merchant, "us", url, start, access_token=Secret("t")), stream)
+
+
+def _pending(begin: float, end: float, *, created: float = 0.1, identity: str = "E1") -> Pending:
+    """A pending export over days before now."""
+    return Pending(identity, Window(_ago(begin), _ago(end)), _ago(created))
+
+
+def _work(start: float = 100, number: int = 0, **changes: Any) -> Work:
+    """The work of a partition whose start, and bookmark, lie so many days ago."""
+    bookmark = changes.pop("bookmark", None)
+    standing = Standing(
+        None if bookmark is None else _ago(bookmark), tuple(changes.pop("pending", ()))
+    )
+    options = {"end": NOW, "now": NOW, "lookback": 7 * DAY, "width": 30 * DAY, **changes}
+    return plan.work(_partition(_ago(start)), number, standing, **options)
+
+
+@pytest.mark.parametrize(
+    ("start", "bookmark", "lookback", "span"),
+    [
+        (100, None, 7, (100, 0)),
+        (100, 1, 7, (8, 0)),
+        (100, 1, 0, (1, 0)),
+        (5, 1, 7, (5, 0)),
+        (100, 50, 400, (100, 0)),
+        (100, 0, 7, None),
+        (100, -3, 7, None),
+        (-3, None, 7, None),
+        (0, None, 7, None),
+    ],
+)
+def test_the_span_is_what_is_missing(
+    start: float, bookmark: float | None, lookback: float, span: tuple[float, float] | None
+) -> None:
+    """From the bookmark less the look-back, or the start, up to now; nothing in the future."""
+    work = _work(start, bookmark=bookmark, lookback=lookback * DAY)
+
+    assert work.span == (None if span is None else Window(_ago(span[0]), _ago(span[1])))
+    assert (not list(work.windows())) is (span is None)
+
+
+@pytest.mark.parametrize("end", [0, -1, -1000])
+def test_no_window_ends_later_than_now(end: float) -> None:
+    """An end in the future is cut to now."""
+    work = _work(40, end=_ago(end))
+
+    assert [window.end for window in work.windows()][-1] == NOW
+
+
+def test_an_earlier_end_is_kept() -> None:
+    """`end_date` stops the span before now."""
+    assert _work(40, end=_ago(10)).span == Window(_ago(40), _ago(10))
+    assert _work(40, end=_ago(10), bookmark=9).span is None
+
+
+@pytest.mark.parametrize(
+    ("start", "bookmark", "lookback", "turn"),
+    [
+        (30, None, 7, NEWS),
+        (30.001, None, 7, HISTORY),
+        (1000, 30, 7, NEWS),
+        (1000, 30.001, 7, HISTORY),
+        (1000, 1, 7, NEWS),
+        (1000, 1, 365, NEWS),
+        (1000, 300, 7, HISTORY),
+        (10, 300, 7, NEWS),
+        (-5, None, 7, NEWS),
+    ],
+)
+def test_news_is_what_lacks_its_last_days(
+    start: float, bookmark: float | None, lookback: float, turn: int
+) -> None:
+    """Up to 30 days since the bookmark is news, however long the look-back; else history."""
+    assert _work(start, bookmark=bookmark, lookback=lookback * DAY).turn == turn
+
+
+def test_news_comes_before_history_and_backfills_take_turns() -> None:
+    """Sorted by place: every shop's news in order of time, then a window of each backfill."""
+    works = [
+        _work(95, 0),
+        _work(1000, 1, bookmark=1, width=DAY, lookback=DAY),
+        _work(70, 2),
+        _work(1000, 3, bookmark=2),
+    ]
+    exports = sorted(itertools.chain(*(w.exports() for w in works)), key=lambda e: e.place)
+
+    assert [export.place for export in exports] == [
+        (NEWS, 0, 1),
+        (NEWS, 0, 3),
+        (NEWS, 1, 1),
+        (HISTORY, 0, 0),
+        (HISTORY, 0, 2),
+        (HISTORY, 1, 0),
+        (HISTORY, 1, 2),
+        (HISTORY, 2, 0),
+        (HISTORY, 2, 2),
+        (HISTORY, 3, 0),
+    ]
+
+
+def test_exports_go_in_order_of_time() -> None:
+    """A partition's places grow with time, so that its bookmark can follow."""
+    exports = list(_work(400).exports())
+
+    assert [e.place for e in exports] == sorted(e.place for e in exports)
+    assert all(one.window.end == two.window.start for one, two in itertools.pairwise(exports))
+    assert {(e.stage, e.id, e.taken_up) for e in exports} == {(Stage.CREATE, None, False)}
+
+
+def test_pending_exports_are_taken_up() -> None:
+    """A pending export is polled under its id and window; the rest is asked for around it."""
+    pending = _pending(60, 45)
+    exports = list(_work(80, pending=[pending]).exports())
+
+    assert [export.window for export in exports] == [
+        Window(_ago(80), _ago(60)),
+        Window(_ago(60), _ago(45)),
+        Window(_ago(45), _ago(15)),
+        Window(_ago(15), _ago(0)),
+    ]
+    taken: Export = exports[1]
+    assert (taken.id, taken.created) == ("E1", pending.created)
+    assert (taken.stage, taken.taken_up) == (Stage.POLL, True)
+    assert [export.taken_up for export in exports] == [False, True, False, False]
+    assert {export.stage for export in exports if not export.taken_up} == {Stage.CREATE}
+
+
+@pytest.mark.parametrize(
+    ("pending", "usable"),
+    [
+        (_pending(20, 10), True),
+        (_pending(40, 10), True),
+        (_pending(20, 0), True),
+        (_pending(30, 0), True),
+        (_pending(41, 20), False),
+        (_pending(20, -1), False),
+        (_pending(60, 50), False),
+        (_pending(40, 9.999), False),
+        (_pending(20, 10, created=0.999), True),
+        (_pending(20, 10, created=1), False),
+        (_pending(20, 10, created=7), False),
+        (_pending(20, 10, created=-1), True),
+    ],
+)
+def test_pending_exports_are_usable_inside_the_span_for_a_day(
+    pending: Pending, *, usable: bool
+) -> None:
+    """Taken up only if inside the span, at most 30 days wide and less than 24 hours old."""
+    work = _work(40, pending=[pending])
+
+    assert (work.pending == (pending,)) is usable
+    assert (pending.window in list(work.windows())) is (
+        usable or pending.window == Window(_ago(40), _ago(10))
+    )
+
+
+def test_pending_in_the_look_back_of_a_moved_bookmark_is_taken_up() -> None:
+    """A pending export from the bookmark on is used although the span begins earlier."""
+    work = _work(100, bookmark=20, pending=[_pending(20, 5)])
+
+    assert [export.window for export in work.exports()] == [
+        Window(_ago(27), _ago(20)),
+        Window(_ago(20), _ago(5)),
+        Window(_ago(5), _ago(0)),
+    ]
+
+
+def test_of_overlapping_pending_exports_one_is_taken_up() -> None:
+    """Two that overlap (a hand-edited state) can't both be; the earlier is."""
+    one, two, three = (
+        _pending(40, 30, identity="E1"),
+        _pending(35, 25, identity="E2"),
+        _pending(30, 20, identity="E3"),
+    )
+    work = _work(50, pending=[three, two, one])
+
+    assert work.pending == (one, three)
+    assert [export.id for export in work.exports() if export.taken_up] == ["E1", "E3"]
+
+
+def test_the_same_window_twice_is_taken_up_once() -> None:
+    """Of two pending exports of one window (two runs at once) one is used."""
+    work = _work(50, pending=[_pending(40, 30, identity=i) for i in ("E1", "E2")])
+
+    assert [pending.id for pending in work.pending] == ["E1"]
+    assert len([export for export in work.exports() if export.taken_up]) == 1
+
+
+def test_nothing_missing_leaves_pending_exports_alone() -> None:
+    """Where nothing is missing no pending export is taken up."""
+    work = _work(100, bookmark=0, pending=[_pending(20, 10)])
+
+    assert (work.span, work.pending) == (None, ())
+    assert list(work.exports()) == []
+
+
+def test_all_windows_cover_the_span_with_any_width() -> None:
+    """Pending windows or not, the exports touch from the span's start to its end."""
+    for width in (0.5, 1, 7, 29.5, 30):
+        work = _work(95, width=width * DAY, pending=[_pending(50, 44.25), _pending(44, 30)])
+        found = list(work.windows())
+        assert (found[0].start, found[-1].end) == (_ago(95), NOW)
+        assert all(one.end == two.start for one, two in itertools.pairwise(found))
+        assert len(work.pending) == 2
+
+
+def test_a_tick_is_a_window() -> None:
+    """A millisecond that is missing is exported."""
+    work = plan.work(
+        _partition(NOW - TICK), 0, Standing(), end=NOW, now=NOW, lookback=DAY, width=DAY
+    )
+
+    assert [export.window for export in work.exports()] == [Window(NOW - TICK, NOW)]
