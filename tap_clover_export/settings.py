@@ -357,9 +357,10 @@ class _Reader:
 
 def _rows(text: str) -> list[dict[str, str]] | None:
     """The rows of a CSV with a header, or None where it is none."""
+    lines = io.StringIO(re.sub(r'" +(?=,|\r?$)', '"', text, flags=re.MULTILINE), newline="")
     rows = [
         [cell.strip(" ") for cell in row]
-        for row in csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+        for row in csv.reader(lines, skipinitialspace=True, strict=True)
     ]
     if not rows or "merchant_id" not in rows[0]:
         return None

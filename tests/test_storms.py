@@ -56,14 +56,14 @@ def test_storms(seeds: range) -> None:
             "orders_per_day": 2,
             "seed": f"storm {seed}",
             "export_seconds": 20,
-            "objects_per_file": 40,
+            "objects_per_file": 60,
             "window_field": ("modifiedTime", "createdTime")[seed % 2],
         }
         random.seed(seed)
         with clover(**options) as simulator:
             simulator.faults.storm(RATE, seed)
             if seed % 3 == 2:
-                simulator.faults.storm(0.5, seed, "poll", ("status=FAILED", "vanish"))
+                simulator.faults.add(f"poll[{TWO}/ORDERS]:status=FAILED*9")
             runs += run_until_whole(simulator, max_concurrent_exports=1 + seed % 3)
             fired += simulator.faults.storm_fired
     assert fired > 20 * len(seeds)
