@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -37,6 +39,18 @@ class Writer(MsgSpecWriter):
         """Write a message."""
         self.write(bytes(self.format_message(message)))
 
+    def look(self) -> None:
+        """See whether somebody still reads.
+
+        Raises:
+            OutputClosed: Who read is gone.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            poll = select.poll()
+            poll.register(sys.stdout.fileno(), 0)
+            if any(event & select.POLLERR for _, event in poll.poll(0)):
+                raise OutputClosed
+
     def write(self, lines: bytes) -> None:
         """Write whole lines.
 
@@ -65,6 +79,14 @@ class States(StateWriter):
         self._written_at = 0
         self._time = 0.0
         self._size = 0
+
+    def look(self) -> None:
+        """See whether somebody still reads.
+
+        Raises:
+            OutputClosed: Who read is gone.
+        """
+        self._writer.look()
 
     def write_state(self, state: dict[str, Any], *, last: bool = False) -> None:  # type: ignore[override]
         """Write the state if it changed, or if it has to be the last message."""

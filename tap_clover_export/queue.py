@@ -39,6 +39,9 @@ OLDEST_SECONDS = 12 * 3600.0
 IDLE_SECONDS = 3600.0
 CLOSE_SECONDS = 1.0
 
+LISTEN_SECONDS = 10.0
+"""How often the caller looks up while nothing happens."""
+
 
 class Stopped(Exception):  # noqa: N818
     """The run was asked to stop."""
@@ -290,7 +293,7 @@ class Queue:
             self._work_here()
             return
         with contextlib.suppress(queue.Empty):
-            self._bell.get(timeout=IDLE_SECONDS)
+            self._bell.get(timeout=LISTEN_SECONDS)
             while True:
                 self._bell.get_nowait()
 

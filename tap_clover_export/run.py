@@ -109,9 +109,13 @@ class Run:
                 clock=self._clock,
                 workers=self._workers,
                 on_change=self.checkpoint,
-                interrupted=lambda: self.signal is not None,
+                interrupted=self._interrupted,
             )
         return self._queue
+
+    def _interrupted(self) -> bool:
+        self._states.look()
+        return self.signal is not None
 
     def entry(self, partition: Partition) -> dict[str, Any]:
         """The partition's entry in the state."""
@@ -132,6 +136,8 @@ class Run:
 
     def prepare(self) -> None:
         """Say what there is to do."""
+        if not self.work:
+            logger.warning("No stream is selected in the catalog; there is nothing to do.")
         spans = [item for item in self.work if item.span]
         logger.info(
             "%d of %d streams of merchants have something to export, %d exports of former runs "

@@ -350,7 +350,7 @@ class TapCloverExport(Tap):
         tap = cls(
             config=config.config,
             state=None if state is None else load_json(state.read()),
-            catalog=None if catalog is None else load_json(catalog.read()),
+            catalog=None if catalog is None else _catalog(catalog.read()),
             parse_env_config=config.parse_env,
         )
         if plan:
@@ -399,6 +399,13 @@ class TapCloverExport(Tap):
             help=command.help,
             logger=cls.logger,
         )
+
+
+def _catalog(text: str) -> dict[str, Any]:
+    catalog = load_json(text)
+    if not isinstance(catalog, dict) or not isinstance(catalog.get("streams"), list):
+        raise ValueError("the catalog has no list of streams")
+    return catalog
 
 
 _OWN = frozenset(TapCloverExport.config_jsonschema["properties"])

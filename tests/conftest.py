@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.harness import clover
+from tests.postgres import database  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -167,7 +167,15 @@ def test_a_failure_amid_a_step_gives_its_place_back(step: Stage) -> None:
     ]
     clock = JumpingClock(Clock(TUESDAY_NOON, frozen=True))
     exporter = Interfering(step)
-    with Queue(items, exporter, places=1, max_wait=0, clock=clock, workers=0) as queue:
+    with Queue(
+        items,
+        exporter,
+        places=1,
+        max_wait=0,
+        clock=clock,
+        workers=0,
+        on_change=lambda: queue.changes() and None,
+    ) as queue:
         exporter.fail = lambda partition: queue.fail(partition, "it is odd")
         emitted = []
         while export := queue.next():

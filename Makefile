@@ -1,0 +1,42 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long lint format lock clean
+PYTHON ?=
+ARGS ?=
+KEEP ?=
+PORT ?= 0
+UPGRADE ?=
+export PYTHON
+bin := .venv/bin
+inputs := pyproject.toml uv.lock .make/environment
+
+help: ## Show this help
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
+
+demo: .venv/.demo ## See two merchants arrive in PostgreSQL; KEEP=1 leaves it running until Enter
+	@$(bin)/python -m tap_clover_export.demo --port=$(PORT) $(if $(KEEP),--keep)
+
+test: .venv/.test ## Run the tests; ARGS="-k orders" and the like go to pytest
+	$(bin)/coverage run -m pytest $(ARGS)
+	$(bin)/coverage report
+
+test-long: .venv/.test ## Run the long tests too
+	$(bin)/python -m pytest --long $(ARGS)
+
+lint: .venv/.lint ## Check style and types
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+
+format: .venv/.lint ## Put the code in shape
+	$(bin)/ruff check --fix
+	$(bin)/ruff format
+
+lock: .venv/.demo ## Bring uv.lock in step with pyproject.toml; UPGRADE=1 takes the newest releases
+	UV_SYSTEM_CERTS=1 $(bin)/uv lock --default-index https://pypi.org/simple $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove the environment and caches
+	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -maxdepth 3 \( -name __pycache__ -o -name .hypothesis \) -prune -exec rm -rf {} +
+
+.venv/.%: $(inputs)
+	@sh .make/environment $*

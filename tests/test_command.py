@@ -1,0 +1,236 @@
+"""The command line: what it prints, how it ends, and that it never ends with a traceback."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.harness import ONE, TOKENS, TWO, clover, command, config_for, write_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+GOOD = {"merchant_id": ONE, "access_token": "s3cr3t-t0k3n", "start_date": "2026-01-01"}
+
+
+def last(text: str) -> str:
+    """The last line, without what the logger puts before it."""
+    return text.strip().splitlines()[-1].split(" | ")[-1].strip()
+
+
+def test_discover_needs_nothing() -> None:
+    """`--discover` needs neither settings nor network, and selects both streams."""
+    done = command("--discover")
+    assert done.returncode == 0
+    streams = json.loads(done.stdout)["streams"]
+    assert [stream["tap_stream_id"] for stream in streams] == ["orders", "payments"]
+    for stream in streams:
+        assert stream["key_properties"] == ["merchant_id", "id"]
+        assert stream["replication_key"] == "modifiedTime"
+        properties = stream["schema"]["properties"]
+        assert all(field["description"].endswith(".") for field in properties.values())
+        assert {n for n, f in properties.items() if "null" not in f["type"]} == {
+            "merchant_id",
+            "id",
+        }
+
+
+@pytest.mark.parametrize("form", [[], ["--format", "json"], ["--format", "markdown"]])
+def test_about(form: list[str]) -> None:
+    """`--about` lists every setting, in all formats."""
+    done = command("--about", *form)
+    assert done.returncode == 0
+    for name in ("merchants_file", "max_wait_hours", "lookback_days", "stream_maps"):
+        assert name in done.stdout
+
+
+def test_version_and_help() -> None:
+    """`--version` and `--help` end with 0 and say what is there."""
+    assert "tap-clover-export v" in command("--version").stdout
+    assert "--plan" in command("--help").stdout
+
+
+BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing": ({}, "start_date"),
+    "no merchant": ({"start_date": "2026-01-01"}, "No merchant is set"),
+    "token alone": ({"access_token": "s3cr3t-t0k3n", "start_date": "2026-01-01"}, "merchant_id"),
+    "typo": (GOOD | {"lookback_day": 3}, "lookback_days"),
+    "number": (GOOD | {"window_days": "many"}, "window_days"),
+    "too wide": (GOOD | {"window_days": 31}, "window_days"),
+    "region": (GOOD | {"region": "moon"}, "region"),
+    "url": (GOOD | {"api_url": "http://example.com"}, "api_url"),
+    "date": (GOOD | {"start_date": "soon"}, "start_date"),
+    "upside down": (GOOD | {"end_date": "2025-01-01"}, "end_date"),
+    "twice": (
+        GOOD | {"merchants": [{"merchant_id": ONE, "access_token": "s3cr3t-t0k3n"}]},
+        "twice",
+    ),
+    "both tokens": (GOOD | {"refresh_token": "s3cr3t-t0k3n"}, "both"),
+    "file": (GOOD | {"merchants_file": "/no/such/file"}, "merchants_file"),
+    "stream maps": (GOOD | {"stream_maps": 5}, "stream_maps"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SETTINGS)
+def test_bad_settings(name: str, tmp_path: Path) -> None:
+    """A bad setting ends with a sentence that names it and says what to do; no token in it."""
+    settings, expected = BAD_SETTINGS[name]
+    done = command("--config", write_config(tmp_path, settings))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert expected in last(done.stderr)
+    assert last(done.stderr).endswith((".", "?"))
+    assert "Traceback" not in done.stderr
+    assert "s3cr3t" not in done.stderr
+
+
+BAD_FILES: dict[str, Callable[[Path], list[str]]] = {
+    "config is no JSON": lambda path: ["--config", write(path / "c", "{")],
+    "config does not exist": lambda path: ["--config", str(path / "nowhere.json")],
+    "config is a list": lambda path: ["--config", write(path / "c", "[]")],
+    "state is no JSON": lambda path: [
+        *["--config", write_config(path, GOOD)],
+        *["--state", write(path / "s", "{")],
+    ],
+    "state is a list": lambda path: [
+        *["--config", write_config(path, GOOD)],
+        *["--state", write(path / "s", "[1]")],
+    ],
+    "state of another tap": lambda path: [
+        *["--config", write_config(path, GOOD)],
+        *["--state", write(path / "s", '{"bookmarks": {"orders": 5}}')],
+    ],
+    "catalog is no JSON": lambda path: [
+        *["--config", write_config(path, GOOD)],
+        *["--catalog", write(path / "k", "nope")],
+    ],
+    "catalog without streams": lambda path: [
+        *["--config", write_config(path, GOOD)],
+        *["--catalog", write(path / "k", "{}")],
+    ],
+    "an unknown option": lambda _: ["--nonsense"],
+}
+
+
+def write(path: Path, text: str) -> str:
+    """A file; answers its path."""
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_bad_files(name: str, tmp_path: Path) -> None:
+    """A bad file ends with a sentence, never with a traceback."""
+    done = command(*BAD_FILES[name](tmp_path))
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert last(done.stderr)
+
+
+def test_sync_as_a_command(tmp_path: Path) -> None:
+    """The whole way as a process: messages on stdout, log on stderr, exit 0."""
+    with clover(merchants=(ONE, TWO), days=5) as simulator:
+        settings = config_for(simulator)
+        done = command("--config", write_config(tmp_path, settings))
+        assert done.returncode == 0, done.stderr
+        messages = [json.loads(line) for line in done.stdout.splitlines()]
+        assert messages[-1]["type"] == "STATE"
+        for kind, stream in (("ORDERS", "orders"), ("PAYMENTS", "payments")):
+            got = [m["record"]["id"] for m in messages if m.get("stream") == stream and "record" in m]
+            held = [r["id"] for m in (ONE, TWO) for r in simulator.records(m, kind)]  # type: ignore[arg-type]
+            assert sorted(got) == sorted(held)
+
+
+def test_config_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--config ENV` reads every setting, numbers and lists included."""
+    with clover(days=3) as simulator:
+        for name, value in config_for(simulator).items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            monkeypatch.setenv(f"TAP_CLOVER_EXPORT_{name.upper()}", text)
+        monkeypatch.setenv("TAP_CLOVER_EXPORT_LOOKBACK_DAYS", "0.5")
+        monkeypatch.setenv("TAP_CLOVER_EXPORT_MAX_CONCURRENT_EXPORTS", "2")
+        done = command("--config", "ENV")
+        assert done.returncode == 0, done.stderr
+        assert '"type":"RECORD"' in done.stdout
+
+
+def test_the_test_option(tmp_path: Path) -> None:
+    """`--test` says a line a merchant and asks for no export."""
+    with clover(merchants=(ONE, TWO), days=3) as simulator:
+        settings = config_for(simulator)
+        done = command("--config", write_config(tmp_path, settings), "--test")
+        assert done.returncode == 0
+        assert done.stdout.splitlines() == [
+            f"{ONE} (sandbox): accepted.",
+            f"{TWO} (sandbox): accepted.",
+        ]
+        settings["merchants"][1]["access_token"] = "wrong-token"
+        done = command("--config", write_config(tmp_path, settings), "--test")
+        assert done.returncode == 1
+        assert done.stdout.splitlines()[0] == f"{ONE} (sandbox): accepted."
+        assert done.stdout.splitlines()[1].startswith(f"{TWO} (sandbox): refused: ")
+        assert "wrong-token" not in done.stdout + done.stderr
+        assert {request.kind for request in simulator.requests} == {"merchant"}
+    done = command("--config", write_config(tmp_path, settings), "--test")
+    assert done.returncode == 1
+    assert "not reachable" in done.stdout
+    assert TOKENS[ONE] not in done.stdout + done.stderr
+
+
+def test_schema_test(tmp_path: Path) -> None:
+    """`--test=schema` stays the SDK's."""
+    with clover(days=3) as simulator:
+        config = write_config(tmp_path, config_for(simulator))
+        done = command("--config", config, "--test=schema")
+        assert done.returncode == 0
+        assert [json.loads(line)["type"] for line in done.stdout.splitlines()] == ["SCHEMA"] * 2
+        assert simulator.requests == []
+
+
+def test_plan(tmp_path: Path) -> None:
+    """`--plan` tells people, `--plan=json` programs; neither asks Clover anything."""
+    with clover(merchants=(ONE, TWO), days=70) as simulator:
+        config = write_config(tmp_path, config_for(simulator, end_date="2026-03-03T12:00:00Z"))
+        done = command("--config", config, "--plan")
+        assert done.returncode == 0
+        assert "Exports to ask Clover for: 12; pending ones to take up: 0." in done.stdout
+        done = command("--config", config, "--plan=json")
+        plan = json.loads(done.stdout)
+        assert plan["exports"] == 12
+        assert [(row["merchant_id"], row["stream"]) for row in plan["streams"]] == [
+            (ONE, "orders"),
+            (ONE, "payments"),
+            (TWO, "orders"),
+            (TWO, "payments"),
+        ]
+        assert simulator.requests == []
+
+
+def test_a_refused_token_fails_its_merchant_only(tmp_path: Path) -> None:
+    """A refused token ends that merchant in seconds; the others are whole; non-zero, in a sentence."""
+    with clover(merchants=(ONE, TWO), days=3) as simulator:
+        settings = config_for(simulator)
+        settings["merchants"][0]["access_token"] = "wrong-token"
+        done = command("--config", write_config(tmp_path, settings))
+        assert done.returncode == 1
+        assert last(done.stderr).startswith(f"Missing: orders of merchant {ONE} from ")
+        assert "also missing: payments of merchant" in last(done.stderr)
+        assert "wrong-token" not in done.stdout + done.stderr
+        structured = [
+            json.loads(line.split("INCOMPLETE: ")[1])
+            for line in done.stderr.splitlines()
+            if "INCOMPLETE: " in line
+        ]
+        assert [(row["merchant_id"], row["stream"]) for row in structured] == [
+            (ONE, "orders"),
+            (ONE, "payments"),
+        ]
+        got = {
+            message["record"]["id"]
+            for message in map(json.loads, done.stdout.splitlines())
+            if message.get("stream") == "orders" and "record" in message
+        }
+        assert got == {record["id"] for record in simulator.records(TWO, "ORDERS")}
