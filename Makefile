@@ -16,11 +16,10 @@ demo: .venv/.demo ## See two merchants arrive in PostgreSQL; KEEP=1 leaves it ru
 	@$(bin)/python -m tap_clover_export.demo --port=$(PORT) $(if $(KEEP),--keep)
 
 test: .venv/.test ## Run the tests; ARGS="-k orders" and the like go to pytest
-	$(bin)/coverage run -m pytest $(ARGS)
-	$(bin)/coverage report
+	$(bin)/python -m pytest -n auto --dist loadfile --cov $(ARGS)
 
 test-long: .venv/.test ## Run the long tests too
-	$(bin)/python -m pytest --long $(ARGS)
+	$(bin)/python -m pytest -n auto --dist loadfile --timeout 1800 --long $(ARGS)
 
 lint: .venv/.lint ## Check style and types
 	$(bin)/ruff check

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from tap_clover_export.settings import Merchant
+    from tap_clover_export.merchants import Merchant
 
 AHEAD_SECONDS = 60.0
 AHEAD_SHARE = 0.2

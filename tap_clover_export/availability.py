@@ -152,22 +152,25 @@ def explain(words: str, region: str, now: DateTime) -> Refusal:
     return Refusal(closed=False)
 
 
-_BUSY = re.compile(r"concurren|too many|busy|threshold|in progress|capacity|at a time", re.I)
-_CLOSED = re.compile(r"\bclosed\b|\bhours\b|not available|outside", re.I)
+_BUSY = re.compile(
+    r"concurren|too many|busy|threshold|in progress|capacity|at a time", re.IGNORECASE
+)
+_CLOSED = re.compile(r"\bclosed\b|\bhours\b|not available|outside", re.IGNORECASE)
 _NO_HOURS = re.compile(
     r"\d{4}-\d\d-\d\d[T ]?[\d:.]*(Z|[+-]\d\d:?\d\d)?"
-    r"|(\w{3}, *)?\d{1,2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w* \d{4}( \d\d:\d\d(:\d\d)?)?"
+    r"|(\w{3}, *)?\d{1,2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+    r"\w* \d{4}( \d\d:\d\d(:\d\d)?)?"
     r"|\d{1,2}/\d{1,2}/\d{2,4},?( \d{1,2}:\d\d(:\d\d)?( *[AP]M)?)?"
     r"|\w*[a-z]\w*(-[\w:]+){2,}|\w+(:\w+){3,}",
-    re.I,
+    re.IGNORECASE,
 )
 """Dates and ids, whose digits are no hours."""
 _OTHER_ZONE = re.compile(
     r"\b([ECMP][SD]?T|CES?T|WES?T|EES?T|BST|IST|[AJ]E?[SD]?ST|local|Eastern|Central|Mountain|Pacific)\b"
     r"|\b(UTC|GMT) ?[+-] ?\d|\b(Africa|America|Asia|Atlantic|Australia|Europe|Pacific)/\w",
-    re.I,
+    re.IGNORECASE,
 )
-_SHUT = re.compile(r"\bclosed +(daily +)?(from|between|at)\b", re.I)
+_SHUT = re.compile(r"\bclosed +(daily +)?(from|between|at)\b", re.IGNORECASE)
 _REGION = re.compile(
     r"\b(?P<us>US|USA|North America|api\.clover\.com)\b|\b(?P<eu>EU|Europe|api\.eu\.clover\.com)\b"
     r"|\b(?P<la>LA|LATAM|Latin America)\b|\b(?P<sandbox>Sandbox)\b"
@@ -177,10 +180,10 @@ _WORD = re.compile(
     r"|\b(?P<all>daily|every ?day|weekdays|weekends)\b"
     r"|(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::\d\d)?\s*(?P<half>[ap]\.?m\b)?"
     r"|(?P<hour12>\d{1,2})\s*(?P<half12>[ap]\.?m\b)",
-    re.I,
+    re.IGNORECASE,
 )
 _GROUPS = {"weekdays": range(5), "weekends": range(5, 7)}
-_RANGE = re.compile(r"\s*(-|–|to|through|thru|until)\s*", re.I)
+_RANGE = re.compile(r"\s*(-|\u2013|to|through|thru|until)\s*", re.IGNORECASE)
 
 
 def read(words: str, region: str) -> Hours | None:

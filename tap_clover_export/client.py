@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from tap_clover_export import times, wire
-from tap_clover_export.settings import is_loopback
 from tap_clover_export.wire import (
     Bearer,
     Gone,
     Nobody,
     Transient,
     chunks,
+    is_loopback,
     open_session,
     raise_for,
     tried,
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pendulum import DateTime
 
     from tap_clover_export.auth import Auth
+    from tap_clover_export.merchants import Merchant
     from tap_clover_export.secret import Secret
-    from tap_clover_export.settings import Merchant
     from tap_clover_export.windows import Window
 
 ExportType = Literal["ORDERS", "PAYMENTS"]

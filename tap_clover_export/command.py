@@ -36,7 +36,7 @@ class Command(SingerCommand):
                 f"A setting, state or catalog is not JSON of the right shape ({_short(error)}); "
                 "correct it."
             )
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self.logger.debug("Unexpected.", exc_info=True)
             self._end(
                 f"An unexpected {type(error).__name__} ended the run ({_short(error)}); run it "

@@ -17,12 +17,12 @@ from tap_clover_export.tokens import TokenStoreError
 from tap_clover_export.wire import Gone, Refused, Rejected, TooMany, Transient, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pendulum import DateTime
 
     from tap_clover_export.client import Client, ExportAnswer, ExportType
-    from tap_clover_export.settings import Merchant
+    from tap_clover_export.merchants import Merchant
     from tap_clover_export.windows import Window
 
 logger = logging.getLogger("tap-clover-export.exports")

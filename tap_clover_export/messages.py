@@ -26,7 +26,7 @@ STATE_BYTES_PER_SECOND = 4 << 10
 """A large one that waits is written all the same, so that it costs no more than this."""
 
 
-class OutputClosed(Exception):  # noqa: N818
+class OutputClosed(Exception):
     """Who reads our output is gone."""
 
 

@@ -62,7 +62,10 @@ def to_text(plan: dict[str, Any]) -> str:
     ]
     lines += [
         "",
-        f"Exports to ask Clover for: {plan['exports']}; pending ones to take up: {plan['pending']}.",
+        (
+            f"Exports to ask Clover for: {plan['exports']}; "
+            f"pending ones to take up: {plan['pending']}."
+        ),
     ]
     for region, hours in plan["regions"].items():
         lines.append(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from typing import TYPE_CHECKING
 
 from tap_clover_export import windows
 from tap_clover_export.exports import KEPT, Export, Partition, Stage
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator
 
     from pendulum import DateTime

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from tap_clover_export.exports import Export
     from tap_clover_export.messages import States
-    from tap_clover_export.queue import Clock, Track
+    from tap_clover_export.queue import Clock
+    from tap_clover_export.schedule import Track
     from tap_clover_export.settings import Settings
 
 logger = logging.getLogger("tap-clover-export.run")
@@ -242,6 +243,12 @@ class Run:
             else:
                 say(f"{where}: accepted.")
         return accepted
+
+    def abandon(self) -> None:
+        """End the threads in the middle of the work; a later `take` begins it anew."""
+        if self._queue:
+            self._queue.close()
+            self._queue = None
 
     def report(self) -> str | None:
         """What is missing and what to do, in one sentence; None where nothing is.

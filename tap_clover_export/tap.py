@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import signal
 import sys
@@ -21,6 +22,7 @@ from typing_extensions import override
 from tap_clover_export import settings, times
 from tap_clover_export.command import Command
 from tap_clover_export.exports import unexpected
+from tap_clover_export.fields import REGIONS
 from tap_clover_export.messages import OutputClosed, States, Writer
 from tap_clover_export.queue import Stopped, SystemClock
 from tap_clover_export.records import RecordError
@@ -124,7 +126,7 @@ class TapCloverExport(Tap):
             "region",
             th.StringType,
             default="us",
-            allowed_values=list(settings.BASE_URLS),
+            allowed_values=list(REGIONS),
             title="Region",
             description="Base URL and opening hours: `us`, `eu`, `la` or `sandbox`.",
         ),
@@ -219,14 +221,16 @@ class TapCloverExport(Tap):
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Check the settings; the reasons hold no value, so no token either."""
-        schema = dict(self.config_jsonschema)
+        schema = copy.deepcopy(self.config_jsonschema)
         self.append_builtin_config(schema)
         try:
             self.settings = settings.read(self.config, schema["properties"])
             reasons = []
         except settings.SettingsError as error:
             reasons = error.reasons
-        builtin = {name: field for name, field in schema["properties"].items() if name not in _OWN}
+        builtin = {
+            name: field for name, field in schema["properties"].items() if name not in OWN_SETTINGS
+        }
         for problem in DEFAULT_JSONSCHEMA_VALIDATOR({"properties": builtin}).iter_errors(
             dict(self.config)
         ):
@@ -282,7 +286,7 @@ class TapCloverExport(Tap):
                 raise
             except RecordError as error:
                 self.run.fail(partition, str(error))
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 self.logger.debug("Unexpected.", exc_info=True)
                 self.run.fail(partition, unexpected(error))
 
@@ -308,7 +312,7 @@ class TapCloverExport(Tap):
             try:
                 yield from self.run.take(partition)
             except GeneratorExit:
-                self._end_run()
+                self.run.abandon()
                 raise
 
     def finish_stream(self) -> None:
@@ -357,7 +361,7 @@ class TapCloverExport(Tap):
             click.echo(tap.run.plan(plan))
             return
         cls.print_version(print_fn=cls.logger.info)
-        tap._syncing = True
+        tap._syncing = bool(tap.run)
         code = tap.sync_in_turns()
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, signal.SIG_IGN)  # what is left is Python's own winding down
@@ -402,10 +406,10 @@ class TapCloverExport(Tap):
 
 
 def _catalog(text: str) -> dict[str, Any]:
-    catalog = load_json(text)
+    catalog: Any = load_json(text)
     if not isinstance(catalog, dict) or not isinstance(catalog.get("streams"), list):
-        raise ValueError("the catalog has no list of streams")
+        raise ValueError("the catalog has no list of streams")  # noqa: TRY004
     return catalog
 
 
-_OWN = frozenset(TapCloverExport.config_jsonschema["properties"])
+OWN_SETTINGS = frozenset(TapCloverExport.config_jsonschema["properties"])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK_SECONDS = 180.0
+NONE = Secret("")
 _SPARE_BYTES = 1 << 16
 
 
@@ -37,10 +38,10 @@ class Pair:
 
     seed: str
     refresh_token: Secret
-    access_token: Secret = Secret("")
+    access_token: Secret = NONE
     access_expires: float = 0.0
     obtained: float = 0.0
-    spent_token: Secret = Secret("")
+    spent_token: Secret = NONE
 
 
 class TokenStore:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import http.cookiejar
+import ipaddress
 import time
 from typing import TYPE_CHECKING
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +106,7 @@ class Bearer(AuthBase):
     def __init__(self, token: Secret) -> None:
         self._token = token
 
+    @override
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
         return request
@@ -112,6 +115,7 @@ class Bearer(AuthBase):
 class Nobody(AuthBase):
     """No credentials at all, not even those of a `.netrc`."""
 
+    @override
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers.pop("Authorization", None)
         return request
@@ -131,6 +135,7 @@ def chunks(response: requests.Response, most: int, seconds: float) -> Iterator[b
 
 
 def raise_for(response: requests.Response, words: str = "") -> None:
+    """Raise the outcome that an answer's status stands for, unless it is a success."""
     status = response.status_code
     if status in (200, 201, 202):
         return
@@ -155,3 +160,13 @@ def _retry_after(response: requests.Response) -> float | None:
         return min(max(float(response.headers["Retry-After"]), 0.0), 86_400.0)
     except (KeyError, ValueError):
         return None
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host name or address is this machine itself."""
+    if host is None:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

@@ -10,7 +10,7 @@ from typing_extensions import override
 from tests.harness import JumpingClock
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer
+    from typing_extensions import Buffer
 
     from tap_clover_export.simulator import Clock
 

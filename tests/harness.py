@@ -113,13 +113,14 @@ def entry(state: Mapping[str, Any], stream: str, merchant: str) -> dict[str, Any
 def clover(**options: Any) -> Iterator[Simulator]:
     """A local Clover whose clock stands at Tuesday noon until it is moved."""
     merchants = options.pop("merchants", (ONE,))
-    options = {
+    usual: dict[str, Any] = {
         "merchants": {merchant: TOKENS[merchant] for merchant in merchants},
         "days": 10,
         "orders_per_day": 8,
         "now": TUESDAY_NOON,
         "unknown_fields": False,
-    } | options
+    }
+    options = usual | options
     with Simulator(Options(**options), clock=Clock(options["now"], frozen=True)) as simulator:
         yield simulator
 

@@ -139,7 +139,9 @@ def test_sync_as_a_command(tmp_path: Path) -> None:
         messages = [json.loads(line) for line in done.stdout.splitlines()]
         assert messages[-1]["type"] == "STATE"
         for kind, stream in (("ORDERS", "orders"), ("PAYMENTS", "payments")):
-            got = [m["record"]["id"] for m in messages if m.get("stream") == stream and "record" in m]
+            got = [
+                m["record"]["id"] for m in messages if m.get("stream") == stream and "record" in m
+            ]
             held = [r["id"] for m in (ONE, TWO) for r in simulator.records(m, kind)]  # type: ignore[arg-type]
             assert sorted(got) == sorted(held)
 
@@ -210,7 +212,7 @@ def test_plan(tmp_path: Path) -> None:
 
 
 def test_a_refused_token_fails_its_merchant_only(tmp_path: Path) -> None:
-    """A refused token ends that merchant in seconds; the others are whole; non-zero, in a sentence."""
+    """A refused token ends that merchant in seconds, in a sentence; the others are whole."""
     with clover(merchants=(ONE, TWO), days=3) as simulator:
         settings = config_for(simulator)
         settings["merchants"][0]["access_token"] = "wrong-token"

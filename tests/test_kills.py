@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_clover_export.simulator import Simulator
 from tests import harness, processes
 from tests.deaths import Deadly, Killed
 from tests.harness import (
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tap_clover_export.simulator import Simulator
 
 
 @pytest.fixture(scope="module")
@@ -168,10 +168,10 @@ def killed(simulator: Simulator, seconds: float, **settings: Any) -> dict[str, A
 
 @pytest.mark.parametrize("hours", [0, 2])
 def test_an_export_still_pending_is_taken_up(hours: int) -> None:
-    """What Clover still works on when the next run comes is waited for, not asked anew or halved."""
+    """What Clover still works on when the next run comes is waited for, not asked anew."""
     with harness.clover(days=70, orders_per_day=2, export_seconds=hours * 7200 + 60) as simulator:
         start = iso(simulator.clock.now() - 71 * 86_400)
-        settings = {
+        settings: dict[str, Any] = {
             "start_date": start,
             "end_date": iso(simulator.clock.now()),
             "max_concurrent_exports": 3,
@@ -191,7 +191,7 @@ def test_an_export_still_pending_is_taken_up(hours: int) -> None:
 def pending_second_window(simulator: Simulator) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings of three windows, and a state of which only the second was asked for."""
     now, day = simulator.clock.now(), 86_400
-    settings = {"start_date": iso(now - 71 * day), "end_date": iso(now - 11 * day)}
+    settings: dict[str, Any] = {"start_date": iso(now - 71 * day), "end_date": iso(now - 11 * day)}
     state = killed(simulator, 60, **settings | {"start_date": iso(now - 41 * day)})
     return settings | {"end_date": iso(now)}, state
 

@@ -11,7 +11,7 @@ DAY = 86_400.0
 
 @pytest.mark.parametrize("field", ["createdTime", "modifiedTime"])
 def test_change_within_the_look_back(field: str) -> None:
-    """A refund of an order of three days ago comes with the next run, whatever Clover filters on."""
+    """A change of a three days old order comes with the next run, whatever Clover filters on."""
     with clover(days=10, window_field=field) as simulator:
         first = sync(simulator)
         old = simulator.clock.now() - 3 * DAY

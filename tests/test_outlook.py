@@ -15,8 +15,8 @@ from tap_clover_export import outlook, plan, times
 from tap_clover_export.availability import TABLE
 from tap_clover_export.bookmarks import Pending, Standing
 from tap_clover_export.exports import Partition
+from tap_clover_export.merchants import BASE_URLS, Merchant
 from tap_clover_export.secret import Secret
-from tap_clover_export.settings import BASE_URLS, Merchant
 from tap_clover_export.windows import Window
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import pytest
 from tap_clover_export import plan
 from tap_clover_export.bookmarks import Pending, Standing
 from tap_clover_export.exports import Export, Partition, Stage
+from tap_clover_export.merchants import Merchant
 from tap_clover_export.plan import HISTORY, NEWS, Work
 from tap_clover_export.secret import Secret
-from tap_clover_export.settings import Merchant
 from tap_clover_export.windows import Window
 
 if TYPE_CHECKING:

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from tap_clover_export import settings as module
 from tap_clover_export import times
+from tap_clover_export.merchants import Merchant
 from tap_clover_export.secret import Secret
-from tap_clover_export.settings import Merchant, Settings, SettingsError, is_loopback
+from tap_clover_export.settings import Settings, SettingsError
+from tap_clover_export.wire import is_loopback
 
 KNOWN = (
     "merchants",

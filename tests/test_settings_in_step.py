@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
-from tap_clover_export import settings
-from tap_clover_export.tap import TapCloverExport
+from tap_clover_export.merchants import BASE_URLS
+from tap_clover_export.tap import OWN_SETTINGS, TapCloverExport
 
 ROOT = Path(__file__).parents[1]
 PREFIX = "TAP_CLOVER_EXPORT_"
-PROPERTIES: dict[str, dict[str, Any]] = TapCloverExport.config_jsonschema["properties"]
+PROPERTIES: dict[str, dict[str, Any]] = {
+    name: field
+    for name, field in TapCloverExport.config_jsonschema["properties"].items()
+    if name in OWN_SETTINGS
+}
 DEFAULTS = {
     name: field["default"] for name, field in PROPERTIES.items() if field.get("default") is not None
 }
@@ -76,7 +80,7 @@ def test_no_number_is_a_decimal() -> None:
 def test_meltano_knows_the_regions_and_capabilities() -> None:
     """Regions and capabilities are the tap's."""
     regions = [option["value"] for option in SETTINGS["region"]["options"]]
-    assert regions == list(settings.BASE_URLS)
+    assert regions == list(BASE_URLS)
     ours = {str(capability.value) for capability in TapCloverExport.capabilities}
     assert set(EXTRACTOR["capabilities"]) == ours
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,7 +50,7 @@ def test_a_run_that_starts_just_before_closing(words: str | None) -> None:
             assert f"Waiting for region us until {NEXT_OPENING}" in outcome.log
             assert "MON-SUN 10:00-15:00 UTC" in outcome.log
         else:
-            pauses = [later - earlier for earlier, later in zip(asked, asked[1:], strict=False)]
+            pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
             assert max(pauses) <= HOUR / 2 + 1
         waits = re.findall(r"Waiting for region us", outcome.log)
         assert 30 <= len(waits) <= 45
@@ -119,11 +119,11 @@ def test_words_that_say_open() -> None:
         outcome = sync(simulator)
         assert outcome.code == 0
         times = [r.time for r in simulator.requests if r.kind == "create"][: fault.fired + 1]
-        assert [round(b - a) for a, b in zip(times, times[1:], strict=False)] == [300, 300, 300]
+        assert [round(b - a) for a, b in itertools.pairwise(times)] == [300, 300, 300]
 
 
 def test_busy_with_others() -> None:
-    """While others take all places Clover is asked with growing pauses, and no attempt is burned."""
+    """While others take all places Clover is asked with growing pauses; no attempt is burned."""
     with clover(days=3, export_seconds=30, foreign_exports=3) as simulator:
         start = simulator.clock.now()
 
@@ -138,7 +138,7 @@ def test_busy_with_others() -> None:
         assert_whole_as_of_now(outcome, simulator)
         refused = [r.time for r in simulator.requests if r.kind == "create" and r.status == 503]
         assert 20 <= len(refused) <= 70
-        pauses = [b - a for a, b in zip(refused, refused[1:], strict=False)]
+        pauses = [b - a for a, b in itertools.pairwise(refused)]
         assert pauses[0] <= 2
         assert 100 <= max(pauses) <= 301
 
@@ -191,13 +191,12 @@ def assert_whole_as_of_now(outcome: Outcome, simulator: Simulator, twice: int = 
             assert bookmark
             held = {
                 record["id"]
-                for record in simulator.records(merchant, kind)
+                for record in simulator.records(merchant, kind)  # type: ignore[arg-type]
                 if iso(record["createdTime"] / 1000) < bookmark
             }
             counts = outcome.counts(stream, merchant)
             late = {i for i in held if (merchant, i) not in counts}
-            for record in simulator.records(merchant, kind):
+            for record in simulator.records(merchant, kind):  # type: ignore[arg-type]
                 if record["id"] in late:
                     assert iso(record["modifiedTime"] / 1000) >= bookmark
             assert sum(count - 1 for count in counts.values()) <= twice
-

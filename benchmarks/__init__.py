@@ -1,0 +1,1 @@
+"""How fast the tap is, beside others that do the same work on the same machine: `make bench`."""

@@ -1,0 +1,67 @@
+"""Reading settings one by one, with a sentence for each that can't be used."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tap_clover_export import times
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pendulum import DateTime
+
+REGIONS = ("us", "eu", "la", "sandbox")
+
+
+class Fields:
+    """Reads values of a config, and collects why some can't be used."""
+
+    def __init__(self, config: Mapping[str, Any], reasons: list[str]) -> None:
+        self.config = {name: value for name, value in config.items() if value not in (None, "")}
+        self.reasons = reasons
+
+    def once(self, reason: str) -> None:
+        """Say a reason, if it was not said yet."""
+        if reason not in self.reasons:
+            self.reasons.append(reason)
+
+    def text(self, name: str) -> str | None:
+        """A setting's text, without the space around it."""
+        value = self.config.get(name)
+        if value is not None and not isinstance(value, str):
+            self.reasons.append(f"{name} is not text; put it in quotes.")
+            return None
+        return value.strip() if value is not None else None
+
+    def region(self, where: str, value: object) -> str:
+        """A region's name."""
+        if isinstance(value, str) and value.strip().lower() in REGIONS:
+            return value.strip().lower()
+        self.reasons.append(f"{where} is not one of {', '.join(REGIONS)}; give one of these.")
+        return "us"
+
+    def time(self, where: str, value: object) -> DateTime | None:
+        """A time, in UTC."""
+        if value is None:
+            return None
+        try:
+            if isinstance(value, (dt.date, dt.datetime)):
+                value = value.isoformat()
+            return times.parse(str(value))
+        except ValueError:
+            self.reasons.append(
+                f"{where} is not a date or date-time; write it like 2026-01-31 "
+                "or 2026-01-31T09:00:00Z."
+            )
+            return None
+
+    def path(self, name: str, given: str) -> Path:
+        """A path, with the user's home for `~`."""
+        try:
+            return Path(given).expanduser()
+        except RuntimeError:
+            self.reasons.append(f"{name} names a home that is unknown; give a full path.")
+            return Path(given)
