@@ -1,8 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint format lock clean
+.PHONY: help demo test test-long bench lint format lock clean
 PYTHON ?=
 ARGS ?=
 KEEP ?=
+ROUNDS ?= 5
+ROWS ?= emission,wall,many,start,growth
 PORT ?= 0
 UPGRADE ?=
 export PYTHON
@@ -20,6 +22,9 @@ test: .venv/.test ## Run the tests; ARGS="-k orders" and the like go to pytest
 
 test-long: .venv/.test ## Run the long tests too
 	$(bin)/python -m pytest -n auto --dist loadfile --timeout 1800 --long $(ARGS)
+
+bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
+	@$(bin)/python -m benchmarks --rounds=$(ROUNDS) --rows=$(ROWS)
 
 lint: .venv/.lint ## Check style and types
 	$(bin)/ruff check

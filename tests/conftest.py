@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from tests.harness import clover
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_clover_export.simulator import Simulator
+
+
+hypothesis.settings.register_profile(
+    "tap", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("tap")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -25,7 +25,7 @@ def main() -> None:
             file.stream.encode(),
             file.merchant.encode(),
         )
-        lines = []
+        lines: list[bytes | memoryview] = []
         for raw in decoder.decode(file.content).elements:
             lines += (head, memoryview(raw)[1:], b"}\n")
         out.write(b"".join(lines))
