@@ -249,3 +249,19 @@ def assert_whole(outcome: Outcome, simulator: Simulator, *, twice: int = 0) -> N
             last = {row["id"]: row for row in outcome.records(stream, merchant)}
             for identity, record in held.items():
                 assert last[identity]["modifiedTime"] == iso(record["modifiedTime"] / 1000)
+
+
+def catalog(*deselected: tuple[str, ...]) -> dict[str, Any]:
+    """The discovered catalog with paths deselected, the stream's name first."""
+    found: dict[str, Any] = json.loads(command("--discover").stdout)
+    for stream in found["streams"]:
+        for item in stream["metadata"]:
+            if item["breadcrumb"] == []:
+                item["metadata"]["selected"] = True
+        for name, *path in deselected:
+            if name == stream["tap_stream_id"]:
+                crumb = [part for step in path for part in ("properties", step)]
+                metadata = {"inclusion": "available", "selected": False}
+                kept = [m for m in stream["metadata"] if m["breadcrumb"] != crumb]
+                stream["metadata"] = [*kept, {"breadcrumb": crumb, "metadata": metadata}]
+    return found

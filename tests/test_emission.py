@@ -10,23 +10,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.streams import Stream
 
 from tap_clover_export import emission
-from tests.harness import ONE, TYPES, Outcome, clover, command, sync
-
-
-def catalog(*deselected: tuple[str, ...]) -> dict[str, Any]:
-    """The discovered catalog with paths deselected, the stream's name first."""
-    found: dict[str, Any] = json.loads(command("--discover").stdout)
-    for stream in found["streams"]:
-        for item in stream["metadata"]:
-            if item["breadcrumb"] == []:
-                item["metadata"]["selected"] = True
-        for name, *path in deselected:
-            if name == stream["tap_stream_id"]:
-                crumb = [part for step in path for part in ("properties", step)]
-                metadata = {"inclusion": "available", "selected": False}
-                kept = [m for m in stream["metadata"] if m["breadcrumb"] != crumb]
-                stream["metadata"] = [*kept, {"breadcrumb": crumb, "metadata": metadata}]
-    return found
+from tests.harness import ONE, TYPES, Outcome, catalog, clover, sync
 
 
 def without_times(outcome: Outcome) -> list[dict[str, Any]]:

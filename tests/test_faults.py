@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tap_clover_export import wire
-from tests.harness import ONE, TYPES, Outcome, assert_whole, clover, sync
+from tests.harness import ONE, TYPES, Outcome, assert_whole, catalog, clover, sync
 
 PASSING = [
     "create:429",
@@ -193,3 +193,14 @@ def assert_bookmarks_at_the_end(outcome: Outcome, now: float, slack: float = 720
         assert bookmark
         assert now - slack <= times.to_ms(times.parse(bookmark)) / 1000 <= now
         assert "pending_exports" not in outcome.entry(stream, ONE)
+
+
+@pytest.mark.parametrize("where", ["create", "poll", "download"])
+def test_retry_after_is_honoured(where: str) -> None:
+    """A 429 that asks for 47 seconds is left alone for so long."""
+    with clover(days=2, orders_per_day=4) as simulator:
+        simulator.faults.add(f"{where}:429:retry-after=47*1")
+        assert sync(simulator, catalog=catalog(("payments",))).code == 0
+        refused = next(n for n, r in enumerate(simulator.requests) if r.status == 429)
+        before, after = simulator.requests[refused : refused + 2]
+        assert 47 <= after.time - before.time <= 48
