@@ -137,15 +137,24 @@ def test_pending_export_that_is_gone_is_asked_for_anew() -> None:
         assert_held(second, simulator)
 
 
-def test_foreign_pending_export() -> None:
-    """An id that leads to another window's export is asked for anew, never misread."""
-    with clover(days=3, export_seconds=600) as simulator:
-        first = interrupted(simulator, 60)
+@pytest.mark.parametrize("wrong", ["another stream's", "another window's"])
+def test_foreign_pending_export(wrong: str) -> None:
+    """An id that leads to another stream's or window's export is asked for anew, never misread."""
+    with clover(days=20, orders_per_day=3, export_seconds=600) as simulator:
+        options: dict[str, Any] = {"window_days": 7, "poll_interval_seconds": 120}
+        first = interrupted(simulator, 60, max_concurrent_exports=3, **options)
         state = first.state
-        pending(first)[0]["start"] = iso(simulator.exports[0].start / 1000 + 5000)
-        second = sync(simulator, state=state, max_wait_hours=1)
-        assert second.code == 0
+        one = entry(state, "orders", ONE)["pending_exports"][0]
+        stream = "payments" if wrong == "another stream's" else "orders"
+        other = entry(state, stream, ONE)["pending_exports"][-1]
+        one["id"], other["id"] = other["id"], one["id"]
+        second = sync(simulator, state=state, **options)
+        assert second.code == 0, second.log
+        assert second.log.count("; asking anew") == 2
         assert_held(second, simulator)
+        for stream, kind in TYPES.items():
+            held = {record["id"] for record in simulator.records(ONE, kind)}  # type: ignore[arg-type]
+            assert {identity for _, identity in second.counts(stream)} <= held
 
 
 def test_pending_exports_outside_the_span_are_dropped() -> None:
