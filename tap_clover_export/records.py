@@ -151,12 +151,13 @@ class Reader:
         records = self._decode(content)
         if window and self.observed.records < MOST_OBSERVED:
             self.observed.add(records, *window)
+        names, to_text = self._times, times.ms_to_text
         for record in records:
             record.merchant_id = merchant_id
-            for name in self._times:
+            for name in names:
                 value = getattr(record, name)
-                if value is not UNSET and value is not None:
-                    setattr(record, name, times.ms_to_text(value))
+                if value.__class__ is int:
+                    setattr(record, name, to_text(value))
             for attribute, name in learned:
                 if (value := getattr(record, attribute)) is not UNSET:
                     setattr(record, attribute, UNSET)

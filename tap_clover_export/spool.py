@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from typing import TYPE_CHECKING
 
 from tap_clover_export.cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+_cleaning = threading.Lock()
+"""Threads check their files in turn, so that memory holds one."""
 
 
 class SpoolError(Exception):
@@ -49,10 +54,12 @@ class Spool:
         start = self._end
         try:
             fetch(self)
-            content = os.pread(self._file.fileno(), self._end - start, start)
-            cleaned, replaced, records = clean(content)
-            if cleaned is not content:
-                self._rewrite(start, cleaned)
+            with _cleaning:
+                content = os.pread(self._file.fileno(), self._end - start, start)
+                cleaned, replaced, records = clean(content)
+                if cleaned is not content:
+                    self._rewrite(start, cleaned)
+                del content, cleaned
         except BaseException:
             self._end = start
             self._file.seek(start)

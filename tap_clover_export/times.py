@@ -55,26 +55,23 @@ def parse(text: str) -> DateTime:
 
 def ms_to_text(ms: int) -> str:
     """`YYYY-MM-DDTHH:MM:SS.mmmZ` of milliseconds since the epoch, years 1 to 9999."""
-    seconds, millis = divmod(ms, 1000)
-    day, second = divmod(seconds, 86_400)
-    return (
-        (_dates.get(day) or _date(day)) + (_clocks.get(second) or _clock(second)) + _MILLIS[millis]
-    )
+    seconds = ms // 1000
+    second = seconds % 86_400
+    date, minute = _dates[seconds // 86_400], _MINUTES[second // 60]
+    return f"{date}{minute}{_SECONDS[second % 60]}{_MILLIS[ms % 1000]}"
 
 
+class _Dates(dict[int, str]):
+    """The text of days since the epoch, each written once."""
+
+    def __missing__(self, day: int) -> str:
+        if len(self) > 20_000:  # noqa: PLR2004
+            self.clear()
+        text = self[day] = (_EPOCH + dt.timedelta(day)).isoformat()
+        return text
+
+
+_dates = _Dates()
+_MINUTES = [f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(1440)]
+_SECONDS = [f"{second:02}." for second in range(60)]
 _MILLIS = [f"{millis:03}Z" for millis in range(1000)]
-_dates: dict[int, str] = {}
-_clocks: dict[int, str] = {}
-
-
-def _date(day: int) -> str:
-    if len(_dates) > 20_000:  # noqa: PLR2004
-        _dates.clear()
-    text = _dates[day] = (_EPOCH + dt.timedelta(day)).isoformat()
-    return text
-
-
-def _clock(second: int) -> str:
-    text = f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}."
-    _clocks[second] = text
-    return text

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.harness import ONE, TWO, TYPES, Outcome, assert_whole, clover, iso, sync
+from tests.harness import ONE, TUESDAY_NOON, TWO, TYPES, Outcome, assert_whole, clover, iso, sync
 
 DAY = 86_400.0
 
@@ -208,6 +208,17 @@ def test_server_clock(skew: float) -> None:
         held = simulator.records(ONE, "ORDERS", end=int((now + min(skew, 0)) * 1000))
         got = {identity for _, identity in union.counts("orders")}
         assert got >= {record["id"] for record in held}
+
+
+def test_a_bookmark_held_by_the_server_clock_stays() -> None:
+    """Where Clover's clock is behind, later windows of the run move the bookmark no further."""
+    with clover(days=3, clock_skew_seconds=-7200, export_seconds=300) as simulator:
+        outcome = sync(simulator, window_days=1 / 24, start_date=iso(TUESDAY_NOON - 6 * 3600))
+        assert outcome.code == 0
+        behind = [e for e in simulator.exports if e.type == "ORDERS" and e.created < e.end]
+        assert len(behind) > 1
+        assert behind[0].created < behind[-1].created
+        assert outcome.bookmark("orders", ONE) == iso(behind[0].created / 1000)
 
 
 def test_end_date_and_start_in_the_future() -> None:

@@ -1,0 +1,110 @@
+"""A peer that answers whatever a test wants, byte by byte, which no proper server would."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    Answer = bytes | Iterable[bytes] | Callable[[bytes], bytes | Iterable[bytes]]
+
+PATIENCE = 10.0
+
+
+def reply(body: bytes = b"{}", *headers: str, status: str = "200 OK") -> bytes:
+    """An answer that is well formed unless its parts are not."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+class Peer:
+    """Listens on a port and gives everybody the same answer; use it as a context manager.
+
+    Args:
+        answer: The bytes, or many, or what makes them of a request's head.
+        host: Where it listens.
+        pem: Certificate and key, for TLS.
+
+    Attributes:
+        heads: The heads of all requests.
+        sent: How many bytes of answers went out.
+    """
+
+    def __init__(self, answer: Answer, host: str = "127.0.0.1", pem: Path | None = None) -> None:
+        self.answer = answer
+        self.heads: list[bytes] = []
+        self.sent = 0
+        self._context = None
+        if pem:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(pem)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
+        self.port = self._listener.getsockname()[1]
+        name = f"[{host}]" if ":" in host else host
+        self.url = f"{'https' if pem else 'http'}://{name}:{self.port}"
+        self._threads = [threading.Thread(target=self._listen, daemon=True)]
+        self._sockets: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in self._sockets:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        for connection in self._sockets:
+            connection.close()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                connection.settimeout(PATIENCE)
+                self._sockets.append(connection)
+                thread = threading.Thread(target=self._serve, args=[connection], daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            if self._context:
+                connection = self._context.wrap_socket(connection, server_side=True)
+                self._sockets.append(connection)
+            for head in _heads(connection):
+                self.heads.append(head)
+                answer = self.answer(head) if callable(self.answer) else self.answer
+                for part in [answer] if isinstance(answer, bytes) else answer:
+                    connection.sendall(part)
+                    self.sent += len(part)
+                if not isinstance(answer, bytes):
+                    break
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def _heads(connection: socket.socket) -> Iterator[bytes]:
+    """The heads of the requests on a connection; their bodies are read over."""
+    stream = connection.makefile("rb")
+    with stream:
+        while line := stream.readline():
+            head = line
+            length = 0
+            while (line := stream.readline()) not in (b"\r\n", b""):
+                head += line
+                name, _, value = line.partition(b":")
+                if name.lower() == b"content-length":
+                    length = int(value)
+            stream.read(length)
+            yield head

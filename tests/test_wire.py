@@ -1,0 +1,496 @@
+"""The wire is not trusted: whatever comes back ends with a sentence, soon, in little memory."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import logging
+import shutil
+import socket
+import subprocess
+import time
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_clover_export import client as client_module
+from tap_clover_export import times, wire
+from tap_clover_export.auth import Auth
+from tap_clover_export.client import Client, ExportAnswer
+from tap_clover_export.merchants import Merchant
+from tap_clover_export.secret import Secret
+from tap_clover_export.tokens import TokenStore
+from tap_clover_export.windows import Window
+from tap_clover_export.wire import (
+    CloverError,
+    Gone,
+    Refused,
+    Rejected,
+    TooMany,
+    Transient,
+    Unavailable,
+)
+from tests.harness import ONE, TUESDAY_NOON, clover, sync
+from tests.peer import Peer, reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+TOKEN = "t0k3n-that-nobody-may-see"
+EXPORT = {"id": "EXPORT1", "status": "DONE", "createdTime": 1_772_539_200_000}
+SECONDS = 2.5
+MEMORY = 8 << 20
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """A client of a merchant with a fixed token, that takes files of a megabyte."""
+    auth = Auth(None, TokenStore(tmp_path / "tokens.json"), time.time)
+    client = Client(auth, file_bytes=1 << 20)
+    yield client
+    client.close()
+    auth.close()
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds that a test can reach."""
+    monkeypatch.setattr(wire, "TIMEOUT", (1.0, 0.5))
+    monkeypatch.setattr(wire, "HEAD_SECONDS", 0.4)
+    monkeypatch.setattr(wire, "ANSWER_SECONDS", 0.4)
+    monkeypatch.setattr(wire, "ANSWER_BYTES", 1 << 20)
+    monkeypatch.setattr(client_module, "FILE_SECONDS", 0.4)
+    monkeypatch.setattr(client_module, "LINKS", 1000)
+
+
+def merchant(url: str) -> Merchant:
+    """A merchant whose API is a peer."""
+    start = times.from_seconds(TUESDAY_NOON)
+    return Merchant(ONE, "sandbox", url, start, access_token=Secret(TOKEN))
+
+
+class Sink:
+    """Counts what it is given."""
+
+    length = 0
+
+    def write(self, data: bytes) -> int:
+        """Take it in."""
+        self.length += len(data)
+        return len(data)
+
+
+def drip(*parts: bytes) -> Callable[[bytes], Iterator[bytes]]:
+    """The parts at once, then the last one again and again, slowly."""
+
+    def dripping(_: bytes) -> Iterator[bytes]:
+        yield from parts
+        while True:
+            time.sleep(0.02)
+            yield parts[-1]
+
+    return dripping
+
+
+def flood(*parts: bytes) -> Callable[[bytes], Iterator[bytes]]:
+    """The parts, and the last one without end."""
+    return lambda _: itertools.chain(parts[:-1], itertools.repeat(parts[-1]))
+
+
+def export(**fields: Any) -> bytes:
+    """The description of an export, as an answer."""
+    return reply(json.dumps(EXPORT | fields).encode())
+
+
+def redirect(url: str, status: str = "302 Found") -> bytes:
+    """An answer that leads elsewhere."""
+    return reply(b"", f"Location: {url}", status=status)
+
+
+BOMB = gzip.compress(bytes(64 << 20))
+ENDLESS = b"HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+NOT_FOLLOWED = "302 Found, a redirect that is not followed"
+
+HOSTILE: dict[str, tuple[Any, type[CloverError], str]] = {
+    "redirect to a stranger": (redirect("https://evil.example/"), Transient, NOT_FOLLOWED),
+    "redirect to another port": (redirect("http://127.0.0.1:1/"), Transient, NOT_FOLLOWED),
+    "redirect to a file": (redirect("file:///etc/passwd"), Transient, NOT_FOLLOWED),
+    "redirect to a private address": (redirect("https://10.0.0.1/"), Transient, NOT_FOLLOWED),
+    "redirect to no address": (redirect("http://[::1"), Transient, "the request failed"),
+    "redirect behind a name": (redirect("//127.0.0.1@evil.example/"), Transient, NOT_FOLLOWED),
+    "redirect for ever": (redirect("?again"), Transient, "an answer that redirects for ever"),
+    "redirect without a place": (reply(b"", status="302 Found"), Transient, NOT_FOLLOWED),
+    "many headers": (flood(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"), Transient, "connection failed"),
+    "an endless header": (flood(b"HTTP/1.1 200 OK\r\nA: ", b"b" * 999), Transient, "connection"),
+    "a head that drips": (drip(b"HTTP/1.1 200 OK\r\nA: ", b"b"), Transient, "no answer in time"),
+    "100 for ever": (drip(b"HTTP/1.1 100 Continue\r\n\r\n"), Transient, "no answer in time"),
+    "silence": (lambda _: time.sleep(0.8) or b"", Transient, "no answer in time"),
+    "no HTTP": (flood(b"SSH-2.0-OpenSSH_9.7\r\n"), Transient, "the connection failed"),
+    "nothing": ([], Transient, "the connection failed"),
+    "an endless body": (flood(ENDLESS, b" " * 65536), Transient, "a body of more than 1 MiB"),
+    "endless chunks": (
+        flood(CHUNKED, b"10000\r\n" + b" " * 65536 + b"\r\n"),
+        Transient,
+        "a body of more than 1 MiB",
+    ),
+    "a chunk of another size": (
+        [CHUNKED, b"FFFFFFFFFFFFFFFF\r\n", b" " * 9],
+        Transient,
+        "the connection failed",
+    ),
+    "a chunk of no size": ([CHUNKED, b"-5\r\n", b" " * 9], Transient, "the connection failed"),
+    "a bomb": (reply(BOMB, "Content-Encoding: gzip"), Transient, "a body of more than 1 MiB"),
+    "a bomb in a bomb": (
+        reply(gzip.compress(BOMB), "Content-Encoding: gzip, gzip"),
+        Transient,
+        "a body of more than 1 MiB",
+    ),
+    "wrapped a hundred times": (
+        reply(b"{}", "Content-Encoding: " + ", ".join(["gzip"] * 100)),
+        Transient,
+        "can't be decompressed",
+    ),
+    "no gzip": (reply(b"{}", "Content-Encoding: gzip"), Transient, "can't be decompressed"),
+    "a body that drips": (drip(ENDLESS, b" "), Transient, "a body that took more than 0.4"),
+    "chunks that drip": (drip(CHUNKED, b"1\r\n \r\n"), Transient, "a body that took more than"),
+    "a chunk that drips": (drip(CHUNKED, b"FFFFF\r\n", b" "), Transient, "a body that took more"),
+    "a short body": ([ENDLESS, b"{}"], Transient, "the connection failed"),
+    "HTML": (reply(b"<html>Log in to the Wi-Fi</html>"), Transient, "an answer that is not JSON"),
+    "depth": (reply(b"[" * 100_000), Transient, "an answer that is"),
+    "depth inside": (
+        reply(b'{"id":"A","status":"DONE","x":' + b'{"a":' * 100_000),
+        Transient,
+        "not JSON",
+    ),
+    "a list": (reply(b"[]"), Transient, "an answer that is no export"),
+    "another object": (reply(b"{}"), Transient, "an answer that is no export"),
+    "many small values": (
+        reply(b'{"id":"A","x":[' + b"[]," * 300_000 + b"[]]}"),
+        Transient,
+        "no export",
+    ),
+    "too many links": (
+        export(exportUrls=[{"url": f"https://a/{n}"} for n in range(1001)]),
+        Transient,
+        "an export of more than 1000 files",
+    ),
+    "a million links": (
+        flood(ENDLESS, b'{"id":"A","status":"DONE","exportUrls":[', b'{"url":"https://a/"},' * 99),
+        Transient,
+        "a body of more than 1 MiB",
+    ),
+    "links that are none": (export(exportUrls={"elements": [5]}), Transient, "no export"),
+    "an id that walks": (export(id="../../x"), Transient, "no export"),
+    "an id of dots": (export(id=".."), Transient, "no export"),
+    "an id with a query": (export(id="A?b#c"), Transient, "no export"),
+    "a long id": (export(id="A" * 65), Transient, "no export"),
+    "an empty id": (export(id=""), Transient, "no export"),
+    "a foreign id": (export(id="Ａ１٣"), Transient, "no export"),
+    "a number for an id": (export(id=5), Transient, "no export"),
+    "text that is no UTF-8": (reply(b'{"id":"\xff"}'), Transient, "an answer that is"),
+    "an unknown status": (reply(status="999 Hello"), Transient, "^999$"),
+    "no content": (reply(b"", status="204 No Content"), Transient, "204 No Content"),
+    "refused": (reply(b'{"message":"no"}', status="403 X"), Refused, "^403 Forbidden: "),
+    "the token said back": (reply(f"bad {TOKEN}".encode(), status="400 X"), Rejected, "^400 Bad R"),
+    "the token as a reason": (reply(status=f"400 {TOKEN}"), Rejected, "^400 Bad Request: {}$"),
+    "a signed link said back": (
+        reply(b"see https://files/1.json?Signature=0123456789abcdef", status="400 X"),
+        Rejected,
+        "^400 Bad Request: see https:…$|: see …$",
+    ),
+    "colours and bells": (reply(b"\x1b[31m\x07 no", status="400 X"), Rejected, r"st: \[31m no$"),
+    "a novel": (reply(b"no " * 99_999, status="400 X"), Rejected, "^400 Bad Request.{,310}$"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_answer(client: Client, name: str) -> None:
+    """Each ends soon and in little memory with a sentence that holds no secret."""
+    answer, kind, words = HOSTILE[name]
+    with Peer(answer) as peer:
+        begin = time.monotonic()
+        tracemalloc.start()
+        try:
+            with pytest.raises(kind, match=words) as caught:
+                client.poll(merchant(peer.url), "EXPORT1")
+            assert tracemalloc.get_traced_memory()[1] < len(BOMB) + MEMORY
+        finally:
+            tracemalloc.stop()
+        assert time.monotonic() - begin < SECONDS
+        assert TOKEN not in str(caught.value)
+        assert str(caught.value).isprintable()
+
+
+FILES: dict[str, tuple[Any, type[CloverError], str]] = {
+    "a huge file": (flood(ENDLESS, b" " * 65536), Transient, "a body of more than 1 MiB"),
+    "a bomb": (reply(BOMB, "Content-Encoding: gzip"), Transient, "a body of more than 1 MiB"),
+    "a file that drips": (drip(ENDLESS, b" "), Transient, "a body that took more than 0.4"),
+    "a short file": ([ENDLESS, b"{}"], Transient, "the connection failed"),
+    "a head that drips": (drip(b"HTTP/1.1 200 OK\r\nA: ", b"b"), Transient, "no answer in time"),
+    "redirect to a file": (redirect("file:///etc/passwd"), Gone, "is not https"),
+    "redirect to a private address": (redirect("https://10.0.0.1/"), Gone, "is not https"),
+    "redirect to the cloud's own": (redirect("https://169.254.169.254/"), Gone, "is not https"),
+    "redirect to plain http": (redirect("http://files.example/"), Gone, "is not https"),
+    "redirect for ever": (redirect("?again"), Gone, "redirects for ever"),
+    "redirect to no address": (redirect("http://[::1"), Transient, "the request failed"),
+    "forbidden": (reply(status="403 X"), Gone, "the download link answered 403"),
+    "a part": (reply(status="206 Partial Content"), Transient, "206 Partial Content"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_hostile_file(client: Client, name: str) -> None:
+    """A file is bounded in size and time, its redirects in number and place."""
+    answer, kind, words = FILES[name]
+    sink = Sink()
+    with Peer(answer) as peer:
+        begin = time.monotonic()
+        with pytest.raises(kind, match=words):
+            client.download(merchant(peer.url), f"{peer.url}/1.json?Signature=x", sink)
+        assert time.monotonic() - begin < SECONDS
+        assert sink.length <= 1 << 20
+        assert all(b"authorization" not in head.lower() for head in peer.heads)
+
+
+PUBLIC, LOCAL, INNER = "https://api.clover.com", "http://127.0.0.1:8000", "https://10.1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("url", "api", "may"),
+    [
+        ("https://files.example/1?s=x", PUBLIC, True),
+        ("https://files.example/1", LOCAL, True),
+        ("https://93.184.216.34/1", PUBLIC, True),
+        ("http://files.example/1", PUBLIC, False),
+        ("http://files.example/1", LOCAL, False),
+        ("http://127.0.0.1/1", LOCAL, True),
+        ("http://[::1]/1", LOCAL, True),
+        ("http://localhost/1", PUBLIC, False),
+        ("https://localhost/1", LOCAL, True),
+        ("https://10.0.0.1/1", INNER, True),
+        ("https://127.0.0.1/1", INNER, False),
+        ("https://10.0.0.1/1", LOCAL, False),
+        *(
+            (f"https://{host}/1", PUBLIC, False)
+            for host in (
+                *("localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.1", "2130706433"),
+                *("0x7f.1", "0177.0.0.1", "0.0.0.0", "10.0.0.1", "192.168.1.1", "172.16.0.1"),
+                *("169.254.169.254", "100.64.0.1", "224.0.0.1", "[::1]", "[::]", "[fe80::1]"),
+                *("[fd00::1]", "[::ffff:127.0.0.1]", "[::ffff:a00:1]", "[2002:7f00:1::]"),
+                *("①②⑦.0.0.1", "user:word@127.0.0.1", "evil.example@10.0.0.1"),
+            )
+        ),
+        ("file:///etc/passwd", LOCAL, False),
+        ("ftp://127.0.0.1/1", LOCAL, False),
+        ("data:,{}", LOCAL, False),
+        ("https://", PUBLIC, False),
+        ("https://[::1", PUBLIC, False),
+        ("https://a:99999999/", PUBLIC, True),
+        ("", PUBLIC, False),
+        ("/1.json", PUBLIC, False),
+        ("javascript:alert(1)", PUBLIC, False),
+    ],
+)
+def test_where_files_may_come_from(url: str, api: str, may: bool) -> None:
+    """The public net over https; this machine and private addresses where the API is there too."""
+    assert client_module._may_fetch(url, api) is may
+
+
+def test_redirects_within_the_api_are_followed(client: Client) -> None:
+    """Within its own origin the API may redirect, a POST only by 307 and 308."""
+
+    def answer(head: bytes) -> bytes:
+        if b"/exports/ " in head or b"/EXPORT1/ " in head:
+            return export()
+        path = head.split()[1].decode()
+        return redirect(f"{path}/", "308 X" if head.startswith(b"POST") else "301 X")
+
+    window = Window(times.from_seconds(TUESDAY_NOON - 60), times.from_seconds(TUESDAY_NOON))
+    with Peer(answer) as peer:
+        assert client.poll(merchant(peer.url), "EXPORT1").id == "EXPORT1"
+        assert client.create(merchant(peer.url), "ORDERS", window).id == "EXPORT1"
+        assert [head.split()[0] for head in peer.heads] == [b"GET", b"GET", b"POST", b"POST"]
+        peer.answer = redirect("?x", "302 Found")
+        with pytest.raises(Transient, match=NOT_FOLLOWED):
+            client.create(merchant(peer.url), "ORDERS", window)
+
+
+@pytest.mark.parametrize("status", ["301 X", "302 X", "303 X", "307 X", "308 X"])
+def test_the_token_never_leaves_its_origin(client: Client, status: str) -> None:
+    """No redirect, of the API or of a file, takes the token to another port or scheme."""
+    with Peer(export()) as stranger, Peer(redirect(f"{stranger.url}/x", status)) as peer:
+        with pytest.raises(Transient, match="not followed"):
+            client.poll(merchant(peer.url), "EXPORT1")
+        assert stranger.heads == []
+        assert client.download(merchant(peer.url), f"{peer.url}/1", Sink())
+        assert b"Authorization" in peer.heads[0]
+        assert b"Authorization" not in stranger.heads[0] + peer.heads[1]
+
+
+def test_cookies_are_forgotten(client: Client) -> None:
+    """No cookie that a peer sets comes back to it."""
+    with Peer(reply(json.dumps(EXPORT).encode(), "Set-Cookie: a=b; Path=/")) as peer:
+        for _ in range(2):
+            client.poll(merchant(peer.url), "EXPORT1")
+            client.download(merchant(peer.url), f"{peer.url}/1", Sink())
+        assert len(peer.heads) == 4
+        assert all(b"cookie" not in head.lower() for head in peer.heads)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-5", "1e999", "soon", "9" * 400])
+def test_an_odd_retry_after(client: Client, value: str) -> None:
+    """A Retry-After that is no time to wait is none, or at most a day."""
+    with Peer(reply(b"", f"Retry-After: {value}", status="429 X")) as peer:
+        with pytest.raises(TooMany) as many:
+            client.poll(merchant(peer.url), "EXPORT1")
+        peer.answer = reply(b"", f"Retry-After: {value}", status="503 X")
+        with pytest.raises(Unavailable) as unavailable:
+            client.poll(merchant(peer.url), "EXPORT1")
+    for seconds in (many.value.retry_after, unavailable.value.retry_after):
+        assert seconds is None or 0 <= seconds <= 86_400
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, {"urls": None}),
+        ({"exportUrls": None}, {"urls": None}),
+        ({"exportUrls": {"elements": []}}, {"urls": ()}),
+        ({"exportUrls": []}, {"urls": ()}),
+        ({"exportUrls": {"elements": {"url": "a"}}}, {"urls": ("a",)}),
+        ({"exportUrls": {"elements": [{"url": "a"}, {"url": "a"}]}}, {"urls": ("a",)}),
+        ({"createdTime": "1772539200000"}, {"created": times.from_seconds(TUESDAY_NOON)}),
+        ({"createdTime": int("9" * 4000)}, {"created": None}),
+        ({"createdTime": [[]]}, {"created": None}),
+        ({"createdTime": 1e3}, {"created": None}),
+        ({"startTime": "x", "endTime": None}, {"start": None, "end": None}),
+        ({"startTime": "5", "endTime": 6}, {"start": 5, "end": 6}),
+        ({"type": {}, "status": " done "}, {"type": None, "status": "DONE"}),
+        ({"type": "ORDERS"}, {"type": "ORDERS"}),
+    ],
+)
+def test_an_export_is_read(client: Client, fields: Any, expected: dict[str, Any]) -> None:
+    """Numbers may be text, links a list or one; what can't be read is left out."""
+    usual = ExportAnswer("EXPORT1", "DONE", times.from_seconds(TUESDAY_NOON))
+    with Peer(export(**fields)) as peer:
+        answer = client.poll(merchant(peer.url), "EXPORT1")
+    for name in ("created", "urls", "type", "start", "end", "status"):
+        assert getattr(answer, name) == expected.get(name, getattr(usual, name))
+
+
+def test_a_portal_is_no_clover(client: Client) -> None:
+    """A 200 that is no merchant is not taken for an accepted token; a 404 is."""
+    with Peer(reply(b"<html>Log in</html>")) as peer:
+        with pytest.raises(Transient):
+            client.check(merchant(peer.url))
+        for peer.answer in (reply(), reply(b"Not Found", status="404 X")):
+            client.check(merchant(peer.url))
+
+
+def test_a_run_against_a_hostile_peer() -> None:
+    """A whole run ends with a sentence, whichever side of Clover is hostile."""
+    with clover(days=2, orders_per_day=4) as simulator, Peer(reply(b"[" * 100_000)) as peer:
+        outcome = sync(simulator, api_url=peer.url)
+        assert outcome.code == 1
+        assert "Clover could not be reached for 20 minutes (an answer that is" in outcome.sentence
+        simulator.faults.add("download:redirect=https://169.254.169.254/latest/meta-data")
+        outcome = sync(simulator)
+        assert "a file of an export could not be had 6 times (a download link" in outcome.sentence
+
+
+# Certificates, proxies, IPv6, .netrc
+
+
+@pytest.fixture(scope="session")
+def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of its own authority for localhost, with its key."""
+    openssl = shutil.which("openssl")
+    if not openssl:
+        pytest.skip("needs openssl")
+    file = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-days", "2", *names, "-keyout", str(file), "-out", f"{file}.crt"]
+    subprocess.run(command, check=True, capture_output=True)
+    with file.open("ab") as both:
+        both.write(file.with_name(f"{file.name}.crt").read_bytes())
+    return file
+
+
+def test_a_private_authority(client: Client, pem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """REQUESTS_CA_BUNDLE is trusted; without it, or for another name, nobody is."""
+    with Peer(export(), pem=pem) as peer:
+        right, wrong = peer.url.replace("127.0.0.1", "localhost"), peer.url
+        with pytest.raises(Transient, match="the TLS certificate was not accepted"):
+            client.poll(merchant(right), "EXPORT1")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pem))
+        with pytest.raises(Transient, match="the TLS certificate was not accepted"):
+            client.poll(merchant(wrong), "EXPORT1")
+        assert peer.heads == []
+        assert client.poll(merchant(right), "EXPORT1").id == "EXPORT1"
+        assert client.download(merchant(right), f"{right}/1", Sink())
+
+
+def test_a_proxy(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP_PROXY and NO_PROXY are kept, and what comes through a proxy is bounded as well."""
+    with Peer(export()) as proxy, Peer(export()) as peer:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("http_proxy", proxy.url)
+        client.poll(merchant(peer.url), "EXPORT1")
+        assert proxy.heads[0].startswith(f"GET {peer.url}/v3/merchants/{ONE}/exports/".encode())
+        proxy.answer = drip(b"HTTP/1.1 200 OK\r\nA: ", b"b")
+        with pytest.raises(Transient, match="no answer in time"):
+            client.poll(merchant(peer.url), "EXPORT1")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        client.poll(merchant(peer.url), "EXPORT1")
+        assert len(peer.heads) == 1
+
+
+def test_a_proxy_that_is_not_there(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that can't be reached, or refuses, is named, without its password."""
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://user:passw0rd@127.0.0.1:1")
+    with pytest.raises(Transient, match="^the proxy could not be reached$"):
+        client.poll(merchant("https://api.example"), "EXPORT1")
+
+
+def test_ipv6(client: Client) -> None:
+    """API and files may be on IPv6."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("needs IPv6")
+    with Peer(export(), "::1") as peer:
+        assert client.poll(merchant(peer.url), "EXPORT1").id == "EXPORT1"
+        assert client.download(merchant(peer.url), f"{peer.url}/1", Sink())
+
+
+def test_netrc_is_never_used(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `.netrc` for Clover's host changes nothing."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password passw0rd\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with Peer(export()) as peer:
+        client.poll(merchant(peer.url), "EXPORT1")
+        client.download(merchant(peer.url), f"{peer.url}/1", Sink())
+        assert f"Authorization: Bearer {TOKEN}".encode() in peer.heads[0]
+        assert b"Authorization" not in peer.heads[1]
+
+
+def test_urllib3_logs_no_signature(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """What urllib3 logs of a request ends before the query; what a peer sent is not repeated."""
+    caplog.set_level(logging.DEBUG)
+    odd = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nno header s3cr3t\r\n\r\n{}"
+    with Peer([odd]) as peer:
+        client.download(merchant(peer.url), f"{peer.url}/1.json?Signature=abc", Sink())
+    assert '"GET /1.json HTTP/1.1" 200' in caplog.text
+    assert "Failed to parse headers" in caplog.text
+    assert "abc" not in caplog.text
+    assert "s3cr3t" not in caplog.text
