@@ -8,6 +8,7 @@ import datetime as dt
 import json
 import os
 import platform
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="how often each program runs")
     parser.add_argument("--rows", default=",".join(ROWS), help="which, of " + ",".join(ROWS))
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what runs is ended
     names = [name.strip() for name in asked.rows.split(",")]
     if unknown := set(names) - set(ROWS):
         parser.error(f"unknown rows {', '.join(sorted(unknown))}; known are {', '.join(ROWS)}")

@@ -50,7 +50,8 @@ def draw(results: dict[str, Any]) -> str:
                     for name in NAMES
                     if name in row["values"]
                 ]
-                top = _panel(parts, top, title.format(row["name"]), bars, row["goal"])
+                words = f"{title.format(row['name'])} (dashed: the goal, {row['goal']:g})"
+                top = _panel(parts, top, words, bars, row["goal"])
     rows = results.get("growth", {}).get("rows", [])
     for what in ("merchant", "record"):
         costs = [row for row in rows if row["unit"].endswith(what) and ": CPU" in row["name"]]
@@ -84,7 +85,6 @@ def _panel(parts: list[str], top: int, title: str, bars: list[Bar], goal: float 
     if goal is not None:
         x = LEFT + goal * scale
         parts.append(f'<path class="goal" d="M{x:.1f} {first - 4}V{y - 4}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{first - 8}" text-anchor="middle">goal {goal:g}</text>')
     return y
 
 

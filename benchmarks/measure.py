@@ -115,6 +115,11 @@ def first_request(command: Sequence[str], server: socket.socket) -> float:
             connection.close()
         finally:
             child.kill()
+    server.settimeout(0.0)
+    with contextlib.suppress(BlockingIOError):
+        while True:  # what else it opened is not the next one's
+            server.accept()[0].close()
+    server.settimeout(None)
     return seconds
 
 

@@ -94,7 +94,7 @@ class Queue:
         """
         self._clock = clock or SystemClock()
         self._exporter = exporter
-        self._workers = min(2 * places + 2, 16) if workers is None else workers
+        self._workers = min(places + 1, 16) if workers is None else workers
         self._on_change = on_change
         self._interrupted = interrupted
         self._changed = threading.Condition()
