@@ -5,24 +5,41 @@ Source: https://docs.clover.com/dev/docs/refresh-access-tokens
 
 from __future__ import annotations
 
+import math
+import re
 import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tap_clover_export import wire
+import msgspec
+
 from tap_clover_export.secret import Secret
-from tap_clover_export.tokens import Pair, TokenStore
-from tap_clover_export.wire import Nobody, Refused, Transient, open_session, tried
+from tap_clover_export.tokens import Pair, TokenStoreError
+from tap_clover_export.wire import (
+    CloverError,
+    Nobody,
+    Refused,
+    TooMany,
+    Transient,
+    attempt,
+    open_session,
+    raise_for,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import requests
-
     from tap_clover_export.merchants import Merchant
+    from tap_clover_export.tokens import TokenStore
 
 AHEAD_SECONDS = 60.0
 AHEAD_SHARE = 0.2
+_TOKEN = re.compile(r"[!-~]{1,8192}")
+
+
+class LoginNeededError(TokenStoreError):
+    """A refresh token that Clover takes no more; says whose, and what a person does."""
 
 
 class Auth:
@@ -39,15 +56,17 @@ class Auth:
         self._client_id = client_id
         self._store = store
         self._now = now
-        self._session: requests.Session | None = None
+        self._session = open_session()
         self._pairs: dict[str, Pair] = {}
+        self._refused: dict[Secret, int] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def token(self, merchant: Merchant) -> Secret:
         """The token to use now; refreshed first where it is about to expire.
 
         Raises:
-            Refused: The refresh token is no longer good; a person has to log in again.
+            LoginNeededError: The refresh token is no longer good.
+            TokenStoreError: The store can't be used.
             Transient: The refresh did not come through.
         """
         if merchant.access_token:
@@ -62,7 +81,9 @@ class Auth:
         """Another token after a 401, once.
 
         Raises:
-            Refused: There is no other token.
+            Refused: The token is a fixed one.
+            LoginNeededError: The refresh token is no longer good.
+            TokenStoreError: The store can't be used.
             Transient: The refresh did not come through.
         """
         if merchant.access_token:
@@ -75,54 +96,92 @@ class Auth:
 
     def close(self) -> None:
         """Close the idle connections."""
-        if self._session:
-            self._session.close()
+        self._session.close()
 
     def _stale(self, pair: Pair) -> bool:
+        """Whether a pair is about to expire; one that came old is Clover's to judge alone."""
+        if not pair.access_token:
+            return True
         lifetime = pair.access_expires - pair.obtained
         ahead = min(AHEAD_SECONDS, lifetime * AHEAD_SHARE)
-        return not pair.access_token.reveal() or self._now() >= pair.access_expires - ahead
+        return lifetime > 0 and self._now() >= pair.access_expires - ahead
 
     def _refresh(self, merchant: Merchant, good: Callable[[Pair], bool]) -> Pair:
         """A good pair out of the store, where another process put it, or a fresh one."""
+        with self._store.turn(merchant.id):
+            pair = self._kept(merchant)
+            if not good(pair) or self._stale(pair):
+                with self._store.room():
+                    pair = self._spend(merchant, pair)
+                    with self._store.locked() as store:
+                        store.put(merchant.id, pair)
+        self._pairs[merchant.id] = pair
+        return pair
+
+    def _kept(self, merchant: Merchant) -> Pair:
+        """The stored pair, unless the settings hold another token than it was seeded from."""
         configured = merchant.refresh_token or Secret("")
         seed = configured.fingerprint()
         with self._store.locked() as store:
             pair = store.get(merchant.id)
-            if pair is None or pair.seed != seed:
-                pair = Pair(seed=seed, refresh_token=configured)
-            if not good(pair) or self._stale(pair):
-                with store.room():
-                    pair = self._spend(merchant, pair)
-                    store.put(merchant.id, pair)
-        self._pairs[merchant.id] = pair
+        if pair is None or pair.seed != seed:
+            return Pair(seed=seed, refresh_token=configured)
         return pair
 
     def _spend(self, merchant: Merchant, pair: Pair) -> Pair:
-        """Use the refresh token up for a new pair."""
-        body = {"client_id": self._client_id, "refresh_token": pair.refresh_token.reveal()}
-        self._session = self._session or open_session()
-        with tried():
-            response = self._session.post(
-                f"{merchant.api_url}/oauth/v2/refresh",
-                json=body,
-                auth=Nobody(),
-                timeout=wire.TIMEOUT,
-                allow_redirects=False,
-            )
+        """Use the refresh token up for a new pair; one that was refused is not tried again."""
+        spent, now = pair.refresh_token, self._now()
+        if spent in self._refused:
+            raise _login_needed(merchant, self._refused[spent])
+        url = f"{merchant.api_url}/oauth/v2/refresh"
+        body = {"client_id": self._client_id, "refresh_token": spent.reveal()}
+        with attempt(self._session, "POST", url, Nobody(), body) as response:
             if response.status_code in (400, 401, 403):
-                raise Refused(f"{response.status_code} to a token refresh")
-            if response.status_code != 200:  # noqa: PLR2004
-                raise Transient(f"{response.status_code} to a token refresh")
-            answer = response.json()
-        try:
-            return Pair(
-                seed=pair.seed,
-                access_token=Secret(str(answer["access_token"])),
-                access_expires=float(answer["access_token_expiration"]),
-                refresh_token=Secret(str(answer["refresh_token"])),
-                obtained=self._now(),
-                spent_token=pair.refresh_token,
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise Transient("a token refresh whose answer can't be read") from error
+                self._refused[spent] = response.status_code
+                raise _login_needed(merchant, response.status_code)
+            try:
+                raise_for(response)
+            except TooMany:
+                raise
+            except CloverError as error:
+                raise Transient(f"{error} to a token refresh") from None
+            content = whole(response)
+        return _pair(content, pair.seed, spent, now)
+
+
+class _Answer(msgspec.Struct):
+    access_token: str
+    refresh_token: str
+    access_token_expiration: msgspec.Raw = msgspec.Raw()
+
+
+def _pair(content: bytes, seed: str, spent: Secret, now: float) -> Pair:
+    """Read the answer to a refresh; without a readable expiration the tokens still count."""
+    try:
+        answer = msgspec.json.decode(content, type=_Answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Transient("a token refresh whose answer can't be read") from None
+    if not (_TOKEN.fullmatch(answer.access_token) and _TOKEN.fullmatch(answer.refresh_token)):
+        raise Transient("a token refresh whose answer holds no tokens")
+    try:
+        expires = float(bytes(answer.access_token_expiration).strip(b'"'))
+    except ValueError:
+        expires = 0.0
+    return Pair(
+        seed=seed,
+        access_token=Secret(answer.access_token),
+        access_expires=expires if math.isfinite(expires) else 0.0,
+        refresh_token=Secret(answer.refresh_token),
+        obtained=now,
+        spent_token=spent,
+    )
+
+
+def _login_needed(merchant: Merchant, status: int) -> LoginNeededError:
+    return LoginNeededError(
+        f"Clover refused the refresh token of merchant {merchant.id} in region {merchant.region} "
+        f"({status}); check region and client_id, or log in to Clover again and put the new "
+        "refresh_token in the settings (within two weeks a high-trust app can exchange the "
+        "refused one, which token_store holds, for a new pair instead: POST client_id, "
+        f"client_secret and recovery_token to {merchant.api_url}/oauth/v2/recovery)."
+    )

@@ -8,20 +8,26 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+import re
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from tap_clover_export import times, wire
+import msgspec
+
+from tap_clover_export import times
 from tap_clover_export.wire import (
     Bearer,
     Gone,
     Nobody,
     Transient,
+    address,
+    attempt,
     chunks,
     is_loopback,
     open_session,
+    place,
     raise_for,
-    tried,
+    whole,
 )
 
 if TYPE_CHECKING:
@@ -37,11 +43,12 @@ if TYPE_CHECKING:
 
 ExportType = Literal["ORDERS", "PAYMENTS"]
 
-ANSWER_SECONDS = 120.0
-ANSWER_BYTES = 32 << 20
 FILE_SECONDS = 900.0
 FILE_BYTES = 1 << 30
+LINKS = 10_000
 REDIRECTS = 5
+_ID = re.compile(r"[0-9A-Za-z]{1,64}")
+_LONGEST_NUMBER = 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +97,9 @@ class Client:
         self._session = open_session()
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections, those to refresh tokens too."""
         self._session.close()
+        self._auth.close()
 
     def create(self, merchant: Merchant, kind: ExportType, window: Window) -> ExportAnswer:
         """Ask for an export of a window."""
@@ -109,7 +117,7 @@ class Client:
     def check(self, merchant: Merchant) -> None:
         """Ask whether the token is accepted, with a request that changes nothing."""
         with contextlib.suppress(Gone):
-            self._call("GET", merchant, "", parse=False)
+            _decode(self._call("GET", merchant, ""), _Object)
 
     def download(self, merchant: Merchant, url: str, into: Sink) -> int:
         """Fetch a file, without credentials, to where `into` stands; answers its length.
@@ -121,7 +129,7 @@ class Client:
         for _ in range(REDIRECTS):
             if not _may_fetch(url, merchant.api_url):
                 raise Gone("a download link that is not https")
-            with self._send("GET", url, auth=Nobody()) as response:
+            with attempt(self._session, "GET", url, Nobody()) as response:
                 if response.is_redirect:
                     url = urljoin(url, response.headers["Location"])
                     continue
@@ -136,84 +144,131 @@ class Client:
         raise Gone("a download link that redirects for ever")
 
     def _call(
-        self,
-        method: str,
-        merchant: Merchant,
-        path: str,
-        body: dict[str, Any] | None = None,
-        *,
-        parse: bool = True,
-    ) -> dict[str, Any]:
+        self, method: str, merchant: Merchant, path: str, body: dict[str, Any] | None = None
+    ) -> bytes:
         url = f"{merchant.api_url}/v3/merchants/{merchant.id}{path}"
         token = self._auth.token(merchant)
-        with self._send(method, url, json=body, auth=Bearer(token)) as response:
+        with self._ask(method, url, token, body) as response:
             if response.status_code != 401:  # noqa: PLR2004
-                return _read(response, token, parse=parse)
+                return _read(response, token)
         token = self._auth.renewed(merchant, token)
-        with self._send(method, url, json=body, auth=Bearer(token)) as response:
-            return _read(response, token, parse=parse)
+        with self._ask(method, url, token, body) as response:
+            return _read(response, token)
 
     @contextlib.contextmanager
-    def _send(self, method: str, url: str, **options: Any) -> Iterator[requests.Response]:  # noqa: ANN401
-        with (
-            tried(),
-            self._session.request(
-                method, url, stream=True, allow_redirects=False, timeout=wire.TIMEOUT, **options
-            ) as response,
-        ):
-            yield response
+    def _ask(
+        self, method: str, url: str, token: Secret, body: dict[str, Any] | None
+    ) -> Iterator[requests.Response]:
+        """Ask the API, and follow it within its own origin."""
+        for _ in range(REDIRECTS):
+            with attempt(self._session, method, url, Bearer(token), body) as response:
+                onward = _onward(response, method)
+                if onward is None:
+                    yield response
+                    return
+                url = onward
+        raise Transient("an answer that redirects for ever")
+
+
+def _onward(response: requests.Response, method: str) -> str | None:
+    """Where a redirect of the API leads to, if the token may go there with the same request."""
+    if not response.is_redirect or (method != "GET" and response.status_code not in (307, 308)):
+        return None
+    url = address(urljoin(response.url, response.headers["Location"]))
+    return url if _origin(url) == _origin(response.url) else None
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _may_fetch(url: str, api_url: str) -> bool:
-    """Files come over https; over http or from this machine only where the API is here too."""
+    """Files come over https from the public net; from elsewhere only where the API is too."""
     try:
-        parts = urlsplit(url)
-        here = is_loopback(parts.hostname)
+        file, api = urlsplit(address(url)), urlsplit(api_url)
     except ValueError:
         return False
-    if here:
-        return is_loopback(urlsplit(api_url).hostname) and parts.scheme in ("http", "https")
-    return parts.scheme == "https" and bool(parts.hostname)
+    if file.scheme == "http":
+        return is_loopback(file.hostname) and is_loopback(api.hostname)
+    where = place(file.hostname)
+    return file.scheme == "https" and where in ("public", place(api.hostname))
 
 
-def _read(response: requests.Response, token: Secret, *, parse: bool) -> dict[str, Any]:
-    """The JSON object of an API answer, or the outcome that its status stands for."""
-    content = b"".join(chunks(response, ANSWER_BYTES, ANSWER_SECONDS))
+def _read(response: requests.Response, token: Secret) -> bytes:
+    """The body of an API answer, or the outcome that its status stands for."""
+    content = whole(response)
     words = " ".join(content[:4000].decode("utf-8", "replace").split())
     words = "".join(letter for letter in words if letter.isprintable())
     if token.reveal() in words:
         words = ""
     raise_for(response, words)
-    if not parse:
-        return {}
+    return content
+
+
+class _Object(msgspec.Struct):
+    """Any JSON object."""
+
+
+class _Link(msgspec.Struct):
+    url: str
+
+
+class _Links(msgspec.Struct):
+    """Until 2016 Clover sent a single object instead of a list."""
+
+    elements: list[_Link] | _Link | None = None
+
+
+class _Export(msgspec.Struct, rename="camel"):
+    """What of an export's description is looked at; nothing else takes memory."""
+
+    id: str
+    status: str
+    type: msgspec.Raw = msgspec.Raw()
+    created_time: msgspec.Raw = msgspec.Raw()
+    start_time: msgspec.Raw = msgspec.Raw()
+    end_time: msgspec.Raw = msgspec.Raw()
+    export_urls: _Links | list[_Link] | None = None
+
+
+_T = TypeVar("_T")
+
+
+def _decode(content: bytes, kind: type[_T]) -> _T:
     try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.ValidationError as error:
+        raise Transient("an answer that is no export") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Transient("an answer that is not JSON") from error
-    if not isinstance(answer, dict):
-        raise Transient("an answer that is not a JSON object")
-    return answer
 
 
-def _answer(answer: dict[str, Any]) -> ExportAnswer:
+def _answer(content: bytes) -> ExportAnswer:
     """Read an export; numbers may be text, as the vendor's samples send them."""
-    identity, status = answer.get("id"), answer.get("status")
-    if not (isinstance(identity, str) and identity.isalnum() and isinstance(status, str)):
+    export = _decode(content, _Export)
+    if not _ID.fullmatch(export.id):
         raise Transient("an answer that is no export")
-    created = _integer(answer.get("createdTime"))
-    kind = answer.get("type")
+    created, kind = _integer(export.created_time), _plain(export.type)
     return ExportAnswer(
-        id=identity,
-        status=status.strip().upper(),
+        id=export.id,
+        status=export.status.strip().upper(),
         created=None if created is None else times.from_ms(created),
-        urls=_urls(answer.get("exportUrls")),
+        urls=_urls(export.export_urls),
         type=kind if isinstance(kind, str) else None,
-        start=_integer(answer.get("startTime")),
-        end=_integer(answer.get("endTime")),
+        start=_integer(export.start_time),
+        end=_integer(export.end_time),
     )
 
 
-def _integer(value: object) -> int | None:
+def _plain(raw: msgspec.Raw) -> object:
+    """A short value; None where it is anything else."""
+    content = bytes(raw)
+    return json.loads(content) if 0 < len(content) <= _LONGEST_NUMBER else None
+
+
+def _integer(raw: msgspec.Raw) -> int | None:
+    value = _plain(raw)
     try:
         number = int(value) if isinstance(value, (int, str)) else None
     except ValueError:
@@ -222,19 +277,13 @@ def _integer(value: object) -> int | None:
     return number if inside else None
 
 
-def _urls(value: object) -> tuple[str, ...] | None:
-    """The links, each once; until 2016 Clover sent a single object instead of a list."""
-    elements = value.get("elements") if isinstance(value, dict) else value
+def _urls(links: _Links | list[_Link] | None) -> tuple[str, ...] | None:
+    """The links, each once."""
+    elements = links.elements if isinstance(links, _Links) else links
     if elements is None:
         return None
-    if isinstance(elements, dict):
+    if isinstance(elements, _Link):
         elements = [elements]
-    if not isinstance(elements, list):
-        raise Transient("an export whose links can't be read")
-    urls: dict[str, None] = {}
-    for element in elements:
-        url = element.get("url") if isinstance(element, dict) else None
-        if not isinstance(url, str):
-            raise Transient("an export whose links can't be read")
-        urls[url] = None
-    return tuple(urls)
+    if len(elements) > LINKS:
+        raise Transient(f"an export of more than {LINKS} files")
+    return tuple(dict.fromkeys(link.url for link in elements))

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import http.cookiejar
+import io
 import ipaddress
+import logging
+import math
+import re
+import socket
 import time
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from typing_extensions import override
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +31,17 @@ if TYPE_CHECKING:
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and without a byte."""
 
+HEAD_SECONDS = 90.0
+"""How long the head of an answer may take as a whole."""
+
+ANSWER_SECONDS = 120.0
+ANSWER_BYTES = 16 << 20
+
 WORDS = 300
 """How much of what Clover says is repeated to the user."""
+
+CHUNK = 1 << 17
+_LIKE_A_TOKEN = re.compile(r"[\w+/=.%&?~-]{25,}")
 
 
 class CloverError(Exception):
@@ -71,33 +90,166 @@ class Gone(CloverError):
     """404 or 410, or a link that is no longer good."""
 
 
+class _Timely(io.RawIOBase):
+    """Reads from a socket until a time, however slowly the bytes drip."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self.end = time.monotonic() + HEAD_SECONDS
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Any) -> int | None:
+        if time.monotonic() > self.end:
+            raise TimeoutError
+        return self._raw.readinto(buffer)
+
+    @override
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """Bounds the time that the head of an answer takes, with all that precedes it."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **options)
+        self._timely = _Timely(self.fp.detach())
+        self.fp = io.BufferedReader(self._timely)
+
+    @override
+    def begin(self) -> None:
+        super().begin()
+        self._timely.end = math.inf
+
+
+class _Http(HTTPConnection):
+    response_class = _Response
+
+
+class _Https(HTTPSConnection):
+    response_class = _Response
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _Http
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _Https
+
+
+class _Adapter(HTTPAdapter):
+    """Bounds the time that the head of an answer may take, also behind a proxy."""
+
+    @override
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    @override
+    def proxy_manager_for(self, proxy: str, **options: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        return manager
+
+
+class _Discreet(logging.Filter):
+    """Keeps what may hold a signature or a token out of urllib3's own log."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_discreet(value) for value in record.args)
+        record.exc_info = None
+        return True
+
+
+def _discreet(value: object) -> object:
+    if isinstance(value, str):
+        return value.partition("?")[0]
+    return value if value is None or isinstance(value, int) else type(value).__name__
+
+
+_DISCREET = _Discreet()
+_LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager")
+
+
 def open_session() -> requests.Session:
     """A session that keeps no cookies and as many connections as there are threads."""
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_DISCREET)
     session = requests.Session()
     session.headers["User-Agent"] = "tap-clover-export"
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_connections=16, pool_maxsize=32))
+        session.mount(scheme, _Adapter(pool_connections=16, pool_maxsize=32))
     return session
 
 
 @contextlib.contextmanager
+def attempt(
+    session: requests.Session, method: str, url: str, auth: AuthBase, body: object = None
+) -> Iterator[requests.Response]:
+    """Make one request; its answer's body is still to be read, its redirects to be followed."""
+    with (
+        tried(),
+        session.request(
+            method,
+            url,
+            json=body,
+            auth=auth,
+            stream=True,
+            allow_redirects=False,
+            timeout=TIMEOUT,
+        ) as response,
+    ):
+        yield response
+
+
+@contextlib.contextmanager
 def tried() -> Iterator[None]:
-    """Turn what requests raises into a Transient that holds no address."""
+    """Turn what requests raises into a Transient that holds no address, nor hangs on to one."""
     try:
         yield
-    except requests.Timeout as error:
-        raise Transient("no answer in time") from error
-    except requests.exceptions.SSLError as error:
-        raise Transient("the TLS certificate was not accepted") from error
-    except requests.exceptions.ProxyError as error:
-        raise Transient("the proxy could not be reached") from error
-    except requests.exceptions.ContentDecodingError as error:
-        raise Transient("a body that can't be decompressed") from error
-    except (requests.exceptions.ChunkedEncodingError, requests.ConnectionError) as error:
-        raise Transient("the connection failed") from error
-    except (requests.RequestException, ValueError, OSError) as error:
-        raise Transient(f"the request failed ({type(error).__name__})") from error
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+        raise Transient(_fault(error)) from None
+
+
+_FAULTS: list[tuple[str, tuple[type[Exception], ...]]] = [
+    ("no answer in time", (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)),
+    (
+        "the TLS certificate was not accepted",
+        (requests.exceptions.SSLError, urllib3.exceptions.SSLError),
+    ),
+    (
+        "the proxy could not be reached",
+        (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError),
+    ),
+    (
+        "a body that can't be decompressed",
+        (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError),
+    ),
+    (
+        "the connection failed",
+        (
+            requests.exceptions.ChunkedEncodingError,
+            requests.ConnectionError,
+            urllib3.exceptions.ProtocolError,
+        ),
+    ),
+]
+
+
+def _fault(error: Exception) -> str:
+    for words, kinds in _FAULTS:
+        if isinstance(error, kinds):
+            return words
+    return f"the request failed ({type(error).__name__})"
 
 
 class Bearer(AuthBase):
@@ -122,10 +274,10 @@ class Nobody(AuthBase):
 
 
 def chunks(response: requests.Response, most: int, seconds: float) -> Iterator[bytes]:
-    """The body, bounded in size (after decompression) and in time, and whole."""
+    """The body as it comes, bounded in size (after decompression) and in time, and whole."""
     deadline = time.monotonic() + seconds
     length = 0
-    for chunk in response.iter_content(1 << 17):
+    while chunk := response.raw.read1(CHUNK, decode_content=True):
         length += len(chunk)
         if length > most:
             raise Transient(f"a body of more than {most >> 20} MiB")
@@ -134,14 +286,19 @@ def chunks(response: requests.Response, most: int, seconds: float) -> Iterator[b
         yield chunk
 
 
+def whole(response: requests.Response) -> bytes:
+    """The body of an answer that is no file."""
+    return b"".join(chunks(response, ANSWER_BYTES, ANSWER_SECONDS))
+
+
 def raise_for(response: requests.Response, words: str = "") -> None:
     """Raise the outcome that an answer's status stands for, unless it is a success."""
     status = response.status_code
     if status in (200, 201, 202):
         return
-    said = f"{status} {response.reason or ''}".strip()
+    said = title = _title(status)
     if words:
-        said += f": {words[:WORDS]}"
+        said += f": {_LIKE_A_TOKEN.sub('…', words[:WORDS])}"
     if status == 503:  # noqa: PLR2004
         raise Unavailable(words, _retry_after(response))
     if status == 429:  # noqa: PLR2004
@@ -152,14 +309,54 @@ def raise_for(response: requests.Response, words: str = "") -> None:
         raise Gone(said)
     if 400 <= status < 500 and status not in (408, 425):  # noqa: PLR2004
         raise Rejected(said)
-    raise Transient(f"{status} {response.reason or ''}".strip())
+    if 300 <= status < 400:  # noqa: PLR2004
+        raise Transient(f"{title}, a redirect that is not followed")
+    raise Transient(title)
+
+
+def _title(status: int) -> str:
+    """A status by its own name, whatever the server calls it."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
 
 
 def _retry_after(response: requests.Response) -> float | None:
     try:
-        return min(max(float(response.headers["Retry-After"]), 0.0), 86_400.0)
+        seconds = float(response.headers["Retry-After"])
     except (KeyError, ValueError):
         return None
+    return min(max(seconds, 0.0), 86_400.0) if math.isfinite(seconds) else None
+
+
+def address(url: str) -> str:
+    """An address as it will be asked for, so that it is judged as it is sent.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return requests.Request("GET", url).prepare().url or ""
+
+
+def place(host: str | None) -> Literal["loopback", "private", "public"]:
+    """Where a host is, by how it is written; a name is public, and its certificate must say so."""
+    name = (host or "").lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return "loopback"
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address
+    try:
+        ip = ipaddress.ip_address(name)
+    except ValueError:
+        try:
+            ip = ipaddress.IPv4Address(socket.inet_aton(name))  # 127.1, 0x7f000001, 2130706433
+        except (OSError, UnicodeError, ValueError):
+            return "public"
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip.sixtofour or ip
+    if ip.is_loopback:
+        return "loopback"
+    return "public" if ip.is_global and not ip.is_multicast else "private"
 
 
 def is_loopback(host: str | None) -> bool:

@@ -156,6 +156,7 @@ def sync(
     workers: int = 0,
     all_at_once: bool = False,
     raw: io.BytesIO | None = None,
+    level: int = logging.INFO,
     **settings: Any,
 ) -> Outcome:
     """Run the tap in this process, on the simulator's clock.
@@ -168,6 +169,7 @@ def sync(
         workers: Threads; with 0 the run is the same every time.
         all_at_once: Whether `sync_all` is called, as the SDK's test classes do.
         raw: Takes the output, also of a run that raises.
+        level: From which level on the log is kept.
         settings: Beside those of `config_for`.
     """
     raw, log = raw or io.BytesIO(), io.StringIO()
@@ -175,9 +177,9 @@ def sync(
     handler = logging.StreamHandler(log)
     handler.setFormatter(logging.Formatter("{levelname} | {message}", style="{"))
     logger = logging.getLogger()
-    level = logger.level
+    before = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)
     try:
         with contextlib.redirect_stdout(output):
             tap = Tap(
@@ -198,7 +200,7 @@ def sync(
                 raise
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(level)
+        logger.setLevel(before)
         output.detach()
     return Outcome(code, raw.getvalue(), log.getvalue())
 
@@ -212,14 +214,16 @@ class Tap(TapCloverExport):
         super().__init__(**options)
 
 
-def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+def command(
+    *arguments: str, timeout: float = 60, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "tap_clover_export", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=timeout,
         **options,
     )
 

@@ -32,6 +32,7 @@ from tests.harness import (
     clover,
     command,
     config_for,
+    iso,
     sync,
     write_config,
 )
@@ -562,3 +563,27 @@ def test_the_test_option_rotates_and_keeps(tmp_path: Path, path: Path) -> None:
     done = command("--config", config, "--test")
     assert done.returncode == 1
     assert done.stdout.count(": not reachable: the connection failed; look at") == 2
+
+
+def test_two_runs_at_once(tmp_path: Path, path: Path, long: bool) -> None:
+    """Two whole runs of 4 merchants share 3-second tokens: none is spent twice, both are whole."""
+    options: dict[str, Any] = {"refresh_tokens": FOUR, "token_seconds": 3, "export_seconds": 1}
+    days = 600 if long else 55
+    with rotating(**options, days=days, now=time.time(), max_concurrent=8) as shop:
+        shop.clock.frozen = False
+        settings = settings_for(shop, path, max_concurrent_exports=3, end_date=iso(time.time()))
+        config = write_config(tmp_path, settings)
+        with ThreadPoolExecutor(2) as pool:
+            both = list(pool.map(lambda _: command("--config", config, timeout=200), range(2)))
+        held = {r["id"] for m in FOUR for r in shop.records(m, "ORDERS")}
+        for done in both:
+            assert done.returncode == 0, done.stderr
+            rows = [json.loads(line) for line in done.stdout.splitlines()]
+            orders = [
+                row["record"]["id"]
+                for row in rows
+                if row.get("stream") == "orders" and "record" in row
+            ]
+            assert set(orders) == held
+        assert shop.spent_twice == []
+        assert refreshes(shop) > len(FOUR)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 
 MEGABYTE = 1 << 20
 
+LAUNCHER = """
+import os, sys
+pid = os.posix_spawn(sys.executable, [sys.executable, *sys.argv[1:]], os.environ)
+_, status, usage = os.wait4(pid, 0)
+print(usage.ru_maxrss, file=sys.stderr)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""A child's peak counts what its parent held when it was made, so a small one makes it."""
+
 
 def test_peak_memory_of_sixty_thousand_orders(tmp_path: Path) -> None:
     """The whole process stays under 150 MB on 60,000 orders and as many payments."""
@@ -21,25 +30,15 @@ def test_peak_memory_of_sixty_thousand_orders(tmp_path: Path) -> None:
         start = iso(simulator.clock.now() - 31 * 86_400)
         config = write_config(tmp_path, config_for(simulator, start_date=start))
         output = tmp_path / "output"
+        tap = ["-m", "tap_clover_export", "--config", config]
         with output.open("wb") as file:
-            pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-m", "tap_clover_export", "--config", config],
-                os.environ,
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, file.fileno(), 1),
-                    (
-                        os.POSIX_SPAWN_OPEN,
-                        2,
-                        str(tmp_path / "log"),
-                        os.O_WRONLY | os.O_CREAT,
-                        0o600,
-                    ),
-                ],
+            done = subprocess.run(
+                [sys.executable, "-c", LAUNCHER, *tap],
+                stdout=file,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=True,
             )
-        _, status, usage = os.wait4(pid, 0)
-        assert os.waitstatus_to_exitcode(status) == 0
-        records = output.read_bytes().count(b'{"type":"RECORD","stream":"orders"')
-        assert records >= 60_000
-        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        assert peak < 150 * MEGABYTE
+        assert output.read_bytes().count(b'{"type":"RECORD","stream":"orders"') >= 60_000
+        peak = int(done.stderr.splitlines()[-1]) * (1 if sys.platform == "darwin" else 1024)
+        assert 30 * MEGABYTE < peak < 150 * MEGABYTE

@@ -95,6 +95,12 @@ def drip(*parts: bytes) -> Callable[[bytes], Iterator[bytes]]:
     return dripping
 
 
+def silence(_: bytes) -> bytes:
+    """Nothing, for longer than anybody waits."""
+    time.sleep(0.8)
+    return b""
+
+
 def flood(*parts: bytes) -> Callable[[bytes], Iterator[bytes]]:
     """The parts, and the last one without end."""
     return lambda _: itertools.chain(parts[:-1], itertools.repeat(parts[-1]))
@@ -128,7 +134,7 @@ HOSTILE: dict[str, tuple[Any, type[CloverError], str]] = {
     "an endless header": (flood(b"HTTP/1.1 200 OK\r\nA: ", b"b" * 999), Transient, "connection"),
     "a head that drips": (drip(b"HTTP/1.1 200 OK\r\nA: ", b"b"), Transient, "no answer in time"),
     "100 for ever": (drip(b"HTTP/1.1 100 Continue\r\n\r\n"), Transient, "no answer in time"),
-    "silence": (lambda _: time.sleep(0.8) or b"", Transient, "no answer in time"),
+    "silence": (silence, Transient, "no answer in time"),
     "no HTTP": (flood(b"SSH-2.0-OpenSSH_9.7\r\n"), Transient, "the connection failed"),
     "nothing": ([], Transient, "the connection failed"),
     "an endless body": (flood(ENDLESS, b" " * 65536), Transient, "a body of more than 1 MiB"),
@@ -289,7 +295,7 @@ PUBLIC, LOCAL, INNER = "https://api.clover.com", "http://127.0.0.1:8000", "https
         ("data:,{}", LOCAL, False),
         ("https://", PUBLIC, False),
         ("https://[::1", PUBLIC, False),
-        ("https://a:99999999/", PUBLIC, True),
+        ("https://a:99999999/", PUBLIC, False),
         ("", PUBLIC, False),
         ("/1.json", PUBLIC, False),
         ("javascript:alert(1)", PUBLIC, False),
@@ -455,7 +461,7 @@ def test_a_proxy_that_is_not_there(client: Client, monkeypatch: pytest.MonkeyPat
     """A proxy that can't be reached, or refuses, is named, without its password."""
     for name in ("HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://user:passw0rd@127.0.0.1:1")
-    with pytest.raises(Transient, match="^the proxy could not be reached$"):
+    with pytest.raises(Transient, match=r"^the proxy could not be reached$"):
         client.poll(merchant("https://api.example"), "EXPORT1")
 
 
