@@ -44,7 +44,7 @@ POLL_SHARE = 0.05
 TRIES_UNKNOWN_STATUS = 3
 TRIES_GONE = 4
 TRIES_BAD_FILE = 6
-POLLS_WITHOUT_URLS = 5
+POLLS_WITHOUT_URLS = 7
 WIDE = dt.timedelta(days=29)
 """Whether exactly 30 days are allowed is unknown: a 400 on a wider window is tried as halves."""
 

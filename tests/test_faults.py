@@ -153,7 +153,7 @@ def test_done_without_urls_for_ever() -> None:
         fault = simulator.faults.add(f"poll[{ONE}/ORDERS]:no-urls")
         outcome = sync(simulator)
         assert outcome.code == 0
-        assert fault.fired == 5
+        assert fault.fired == 7
         assert outcome.records("orders") == []
         assert "Clover names no files for orders" in outcome.log
         assert_bookmarks_at_the_end(outcome, simulator.clock.now(), slack=60)
