@@ -1,5 +1,17 @@
-"""`python -m tap_clover_export`."""
+"""The command, and `python -m tap_clover_export`."""
 
-from tap_clover_export.tap import TapCloverExport
+from __future__ import annotations
 
-TapCloverExport.cli()
+import signal
+
+
+def main() -> None:
+    """Run the command; Ctrl-C while it still loads ends it without a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from tap_clover_export.tap import TapCloverExport  # noqa: PLC0415
+
+    TapCloverExport.cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,11 @@ import warnings
 from typing import Any
 
 import click
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    MapExpressionError,
+    StreamMapConfigError,
+)
 from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
@@ -26,8 +30,10 @@ class Command(SingerCommand):
             self._end(*error.errors)
         except (StateError, TokenStoreError) as error:
             self._end(str(error))
+        except (MapExpressionError, StreamMapConfigError) as error:
+            self._end(f"stream_maps can't be used ({_short(error)}); correct them.")
         except FileNotFoundError as error:
-            self._end(f"The file {error.filename} does not exist; give the path of one that does.")
+            self._end(f"A file does not exist ({_short(error)}); give the path of one that does.")
         except (OSError, UnicodeDecodeError) as error:
             self._end(f"A file can't be read or written ({error}); look at its path and rights.")
         except ValueError as error:

@@ -88,9 +88,8 @@ class Merchants(Fields):
             self.reasons.append(f"{where} has an unknown field; known are {fields}.")
         identity = given.get("merchant_id")
         if not isinstance(identity, str) or not _MERCHANT_ID.fullmatch(identity.strip()):
-            self.reasons.append(
-                f"{where} has no usable merchant_id; give Clover's id, letters and digits only."
-            )
+            what = "is not usable" if where == "merchant_id" else "has no usable merchant_id"
+            self.reasons.append(f"{where} {what}; give Clover's id, letters and digits only.")
             return None
         identity = identity.strip()
         tokens = self._tokens(identity, given)

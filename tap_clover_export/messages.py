@@ -57,6 +57,8 @@ class Writer(MsgSpecWriter):
         Raises:
             OutputClosed: Who reads them is gone.
         """
+        if sys.stdout is None:
+            raise OutputClosed
         out: BinaryIO = sys.stdout.buffer
         rest = memoryview(lines)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import json
 import logging
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from tap_clover_export.settings import Settings
 
 logger = logging.getLogger("tap-clover-export.run")
+
+
+AHEAD = dt.timedelta(days=1)
+"""A bookmark further ahead than clocks differ is a mistake."""
 
 
 class Run:
@@ -139,6 +144,16 @@ class Run:
         """Say what there is to do."""
         if not self.work:
             logger.warning("No stream is selected in the catalog; there is nothing to do.")
+        now = times.from_seconds(self._clock.now())
+        for item in self.work:
+            if item.partition.merchant.start > now:
+                logger.warning("The start_date of %s lies in the future.", item.partition)
+            elif item.bookmark and item.bookmark > now + AHEAD:
+                logger.warning(
+                    "The bookmark of %s lies in the future; correct the state, or nothing of it is "
+                    "exported until then.",
+                    item.partition,
+                )
         spans = [item for item in self.work if item.span]
         logger.info(
             "%d of %d streams of merchants have something to export, %d exports of former runs "

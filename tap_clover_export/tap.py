@@ -20,6 +20,7 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 from typing_extensions import override
 
 from tap_clover_export import settings, times
+from tap_clover_export.bookmarks import StateError
 from tap_clover_export.command import Command
 from tap_clover_export.exports import unexpected
 from tap_clover_export.fields import REGIONS
@@ -353,7 +354,7 @@ class TapCloverExport(Tap):
         config = config or _ConfigInput()
         tap = cls(
             config=config.config,
-            state=None if state is None else load_json(state.read()),
+            state=None if state is None else _state(state.read()),
             catalog=None if catalog is None else _catalog(catalog.read()),
             parse_env_config=config.parse_env,
         )
@@ -366,6 +367,18 @@ class TapCloverExport(Tap):
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, signal.SIG_IGN)  # what is left is Python's own winding down
         sys.exit(code)
+
+    @override
+    @classmethod
+    def cb_config(
+        cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
+    ) -> _ConfigInput:
+        """Read the config files."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except TypeError as error:
+            reason = "A config file holds no JSON object; correct it."
+            raise ConfigValidationError(reason, errors=[reason], schema={}) from error
 
     @override
     @classmethod
@@ -403,6 +416,19 @@ class TapCloverExport(Tap):
             help=command.help,
             logger=cls.logger,
         )
+
+
+def _state(text: str) -> dict[str, Any]:
+    state: Any = load_json(text)
+    bookmarks = state.get("bookmarks", {}) if isinstance(state, dict) else None
+    if not isinstance(bookmarks, dict) or not all(
+        isinstance(entry, dict) for entry in bookmarks.values()
+    ):
+        raise StateError(
+            "The state is not of this tap's shape; correct it, or start without a state."
+        )
+    content: dict[str, Any] = state
+    return content
 
 
 def _catalog(text: str) -> dict[str, Any]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -90,6 +94,15 @@ def test_bad_settings(name: str, tmp_path: Path) -> None:
 BAD_FILES: dict[str, Callable[[Path], list[str]]] = {
     "config is no JSON": lambda path: ["--config", write(path / "c", "{")],
     "config does not exist": lambda path: ["--config", str(path / "nowhere.json")],
+    "config is null": lambda path: ["--config", write(path / "c", "null")],
+    "state is null": lambda path: [
+        *["--config", write_config(path, GOOD)],
+        *["--state", write(path / "s", '{"bookmarks": null}')],
+    ],
+    "stream maps that can't be read": lambda path: [
+        "--config",
+        write_config(path, GOOD | {"stream_maps": {"orders": {"x": "((("}}}),
+    ],
     "config is a list": lambda path: ["--config", write(path / "c", "[]")],
     "state is no JSON": lambda path: [
         *["--config", write_config(path, GOOD)],
@@ -128,6 +141,42 @@ def test_bad_files(name: str, tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert last(done.stderr)
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.15, 0.3])
+def test_interrupt_while_it_loads(delay: float, tmp_path: Path) -> None:
+    """Ctrl-C in the first moments ends the command without a traceback."""
+    run = subprocess.Popen(
+        [sys.executable, "-m", "tap_clover_export", "--config", write_config(tmp_path, GOOD)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(delay)
+    run.send_signal(signal.SIGINT)
+    _, log = run.communicate(timeout=30)
+    assert run.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
+    assert "Traceback" not in log
+
+
+def test_a_future_that_is_a_mistake(tmp_path: Path) -> None:
+    """A start or a bookmark in the future asks Clover nothing, and says so."""
+    with clover(days=3) as simulator:
+        settings = config_for(simulator, start_date="2999-01-01")
+        done = command("--config", write_config(tmp_path, settings))
+        assert done.returncode == 0
+        assert f"The start_date of orders of merchant {ONE} lies in the future." in done.stderr
+        entry = {
+            "context": {"merchant_id": ONE},
+            "replication_key": "modifiedTime",
+            "replication_key_value": "2999-01-01T00:00:00.000Z",
+        }
+        state = write(
+            tmp_path / "s", json.dumps({"bookmarks": {"orders": {"partitions": [entry]}}})
+        )
+        config = write_config(tmp_path, config_for(simulator))
+        done = command("--config", config, "--state", state)
+        assert f"The bookmark of orders of merchant {ONE} lies in the future" in done.stderr
 
 
 def test_sync_as_a_command(tmp_path: Path) -> None:

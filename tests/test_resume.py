@@ -97,8 +97,8 @@ def test_pending_export_is_taken_up() -> None:
 @pytest.mark.parametrize("days", [30, 7, 1, 0.3])
 def test_another_window_days(days: float) -> None:
     """Pending exports keep their bounds when window_days changes; the rest is cut anew."""
-    with clover(days=20, orders_per_day=3, export_seconds=600) as simulator:
-        slow: dict[str, Any] = {"poll_interval_seconds": 120}
+    with clover(days=12, orders_per_day=3, export_seconds=600) as simulator:
+        slow: dict[str, Any] = {"poll_interval_seconds": 300}
         first = interrupted(simulator, 1500, window_days=3, max_concurrent_exports=2, **slow)
         kept = pending(first)
         assert kept

@@ -14,9 +14,12 @@ from tests.harness import ONE, TOKENS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Fields in transformed catalog but not in records"  # rare ones are rare
-)
+pytestmark = [
+    pytest.mark.xdist_group("sdk"),
+    pytest.mark.filterwarnings(
+        "ignore:Fields in transformed catalog but not in records"  # rare ones are rare
+    ),
+]
 
 _simulator = Simulator(
     Options({ONE: TOKENS[ONE]}, days=20, orders_per_day=60, unknown_fields=True, odd=False)

@@ -15,7 +15,7 @@ WORDS = {
     "orders": "orders",
     "payments": "payments",
     "total": "order totals",
-    "amount": "paid",
+    "amount": "payment amounts",
     "tip": "tips",
     "refunded": "refunded",
 }
