@@ -30,14 +30,14 @@ def dollars(cents: float) -> str:
 
 def comparison(loaded: Books, books: Books) -> Iterator[str]:
     """Set what was loaded beside Clover's own books."""
-    yield f"  {'merchant':15} {'':12} {'PostgreSQL':>14} {'Clover':>14}"
+    yield f"  {'merchant':15} {'':15} {'PostgreSQL':>14} {'Clover':>14}"
     for merchant, sums in books.items():
         name = merchant
         for measure, word in WORDS.items():
             here, there = loaded.get(merchant, {}).get(measure, 0), sums[measure]
             write = dollars if measure in MONEY else "{:,}".format
             mark = "✓" if here == there else "✗"
-            yield f"  {name:15} {word:12} {write(here):>14} {write(there):>14}  {mark}"
+            yield f"  {name:15} {word:15} {write(here):>14} {write(there):>14}  {mark}"
             name = ""
 
 
