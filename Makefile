@@ -9,7 +9,7 @@ PORT ?= 0
 UPGRADE ?=
 export PYTHON
 bin := .venv/bin
-inputs := pyproject.toml uv.lock .make/environment
+inputs := pyproject.toml requirements.lock .make/environment
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -35,8 +35,10 @@ format: .venv/.lint ## Put the code in shape
 	$(bin)/ruff check --fix
 	$(bin)/ruff format
 
-lock: .venv/.demo ## Bring uv.lock in step with pyproject.toml; UPGRADE=1 takes the newest releases
-	UV_SYSTEM_CERTS=1 $(bin)/uv lock --default-index https://pypi.org/simple $(if $(UPGRADE),--upgrade)
+lock: .venv/.demo ## Bring requirements.lock in step with pyproject.toml
+	UV_SYSTEM_CERTS=1 $(bin)/uv lock $(if $(UPGRADE),--upgrade)
+	$(bin)/uv export --quiet --frozen --all-groups --all-extras --no-emit-project --no-annotate \
+		--no-header --output-file requirements.lock
 
 clean: ## Remove the environment and caches
 	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache build dist

@@ -58,7 +58,7 @@ class Project:
     def install(self, *plugins: str) -> None:
         """Install plugins, unless the same were installed before."""
         made = hashlib.sha256(repr((plugins, SOURCE, sys.version)).encode())
-        for name in ("meltano.yml", "pyproject.toml", "uv.lock"):
+        for name in ("meltano.yml", "pyproject.toml", "requirements.lock"):
             made.update((SOURCE / name).read_bytes())
         stamp = self.folder / "installed"
         if stamp.exists() and stamp.read_text() == made.hexdigest():
@@ -113,15 +113,7 @@ class Project:
         return output
 
     def _lock(self) -> None:
-        """Write down every version of uv.lock, so that plugins get the same."""
-        export = ["export", "--frozen", "--all-groups", "--all-extras", "--no-emit-project"]
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "uv", *export),
-                *("--no-hashes", "--no-annotate", "--no-header", "--quiet"),
-                f"--output-file={self.folder / CONSTRAINTS}",
-            ],
-            cwd=SOURCE,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        """Take every version of requirements.lock, so that plugins get the same."""
+        lines = (SOURCE / "requirements.lock").read_text(encoding="utf-8").splitlines()
+        versions = [line.rstrip(" \\") for line in lines if "==" in line]
+        (self.folder / CONSTRAINTS).write_text("\n".join(versions) + "\n", encoding="utf-8")
