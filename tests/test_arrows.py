@@ -49,24 +49,18 @@ PURE = {
 IMPURE = {"requests", "socket", "threading", "os", "time", "tempfile", "subprocess", "urllib3"}
 
 
-def imports(path: Path) -> set[str]:
-    """The modules that a file imports, at type-checking time too, by their dotted names."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+def imports(path: Path, *, runtime: bool = False) -> set[str]:
+    """The modules that a file imports, by their dotted names.
 
-
-def runtime_imports(path: Path) -> set[str]:
-    """The same without what only type checkers see."""
+    Args:
+        path: The file.
+        runtime: Whether what only type checkers see is left out.
+    """
     tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = [ast.Pass()]
+    if runtime:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = [ast.Pass()]
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -100,7 +94,7 @@ def test_arrows_go_one_way(room: str) -> None:
     """A module imports only from the floors below its own."""
     floor = next(number for number, names in enumerate(ORDER) if room in names)
     below = set().union(*ORDER[:floor])
-    assert own(runtime_imports(rooms()[room])) - {room} <= below
+    assert own(imports(rooms()[room], runtime=True)) - {room} <= below
 
 
 @pytest.mark.parametrize("room", sorted(rooms()))
@@ -120,7 +114,7 @@ def test_who_speaks_http(room: str) -> None:
 @pytest.mark.parametrize("room", sorted(PURE))
 def test_pure_rooms(room: str) -> None:
     """Planning and reading touch neither the net, the disk, the clock nor threads."""
-    assert not {name.split(".")[0] for name in runtime_imports(rooms()[room])} & IMPURE
+    assert not {name.split(".")[0] for name in imports(rooms()[room], runtime=True)} & IMPURE
 
 
 def test_simulator_and_tap_are_strangers() -> None:
