@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_clover_export import times
-from tap_clover_export.pauses import Pauses
+from tap_clover_export.pauses import LONGEST_BUSY, Pauses
 
 if TYPE_CHECKING:
     from tap_clover_export.availability import Hours, Refusal
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-clover-export.exports")
 
 PROBE_SECONDS = 60.0
-LONGEST_BUSY_PAUSE = 300.0
 REMIND_SECONDS = 1800.0
 
 
@@ -71,7 +70,7 @@ class Door:
     hours: Hours | None = None
     closed: bool = False
     remind_at: float = 0.0
-    pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY_PAUSE))
+    pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY))
 
     def refused(self, refusal: Refusal, now: float) -> None:
         """Take in a 503; says once that it waits, until when and why."""

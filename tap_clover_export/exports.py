@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from tap_clover_export import times
 from tap_clover_export.availability import LOOK_AGAIN, TABLE, Refusal, explain
 from tap_clover_export.cleaning import BadFileError
-from tap_clover_export.pauses import Pauses
+from tap_clover_export.pauses import LONGEST_BUSY, Pauses
 from tap_clover_export.spool import Spool, SpoolError
 from tap_clover_export.tokens import TokenStoreError
 from tap_clover_export.wire import Gone, Refused, Rejected, TooMany, Transient, Unavailable
@@ -35,7 +35,6 @@ OUTAGE_SECONDS = 20 * 60
 OUTAGE_ATTEMPTS = 6
 
 LONGEST_PAUSE = 60.0
-LONGEST_BUSY_PAUSE = 300.0
 
 FIRST_POLL = 0.1
 POLL_SHARE = 0.05
@@ -156,7 +155,7 @@ class _Trouble:
     since: float | None = None
     attempts: int = 0
     pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_PAUSE))
-    busy_pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY_PAUSE))
+    busy_pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY))
     unknown_status: int = 0
     gone: int = 0
     bad_files: int = 0

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+LONGEST_BUSY = 300.0
+"""The longest pause while Clover is busy."""
+
+
 class Pauses:
     """A row of pauses: 1, 2, 4 ... seconds up to the longest, each cut by up to a half."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import signal
@@ -263,10 +264,9 @@ class TapCloverExport(Tap):
     def sync_in_turns(self) -> int:
         """Emit what is ready, in the order of work over all streams; answers the exit code."""
         try:
-            self._emit_in_turns()
-            self._end_run()
-        except Stopped:
-            self._end_run()
+            with contextlib.suppress(Stopped):
+                self._emit_in_turns()
+            self.run.close()
         except OutputClosed:
             self.run.close(quietly=True)
             self.logger.error("Who read the output is gone; look at why the loader ended.")  # noqa: TRY400
@@ -319,12 +319,9 @@ class TapCloverExport(Tap):
     def finish_stream(self) -> None:
         """A whole stream was synced by `sync_all`."""
         if self.run.over:
-            self._end_run()
+            self.run.close()
         else:
             self.run.checkpoint()
-
-    def _end_run(self) -> None:
-        self.run.close()
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
