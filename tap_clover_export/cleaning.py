@@ -7,10 +7,16 @@ import re
 
 import msgspec
 
-PIECE = 1 << 17
+PIECE = 1 << 14
 
-# Every backslash in JSON text begins an escape, so reading them in order finds the true ones.
-_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+# Finds no escape that is good, but for those after a backslash that is itself escaped: telling
+# these apart takes reading every escape in order, as the next one does.
+_SUSPECT = re.compile(
+    rb"\\u(?:0000|[dD](?:"
+    rb"[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F]"
+    rb"|(?<=\\\\u[dD])))"
+)
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(?P<bad>u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
@@ -20,29 +26,22 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _REPLACEMENT = rb"\ufffd"
 
 
-class _File(msgspec.Struct):
-    elements: list[msgspec.Raw]
-
-
-_decoder = msgspec.json.Decoder(_File)
-
-
 class BadFileError(Exception):
     """A file that is not Clover's `{"elements": [...]}`."""
 
 
-def clean(content: bytes) -> tuple[bytes, int, int]:
-    """Check a file and replace NUL and lone surrogates, wherever in it, by U+FFFD.
+def clean(content: bytes) -> tuple[bytes, int]:
+    """Replace NUL and lone surrogates, wherever in a file, by U+FFFD.
 
     Args:
         content: A file as it was downloaded.
 
     Returns:
-        The file on one line (the same object where nothing had to change), how many of its
-        characters were replaced, and how many records it has.
+        The file on one line (the same object where nothing had to change), and how many of its
+        characters were replaced.
 
     Raises:
-        BadFileError: It is not a JSON object with a list of elements.
+        BadFileError: It is not JSON; seen only where it is of several lines.
     """
     replaced = 0
     if _SUSPECT.search(content):
@@ -51,17 +50,17 @@ def clean(content: bytes) -> tuple[bytes, int, int]:
         text = content.decode("utf-8", "replace")
         replaced += text.count("\ufffd") - content.count("\ufffd".encode())
         content = text.encode()
-    try:
-        records = _count(content)
-    except BadFileError:
-        content, controls = _CONTROL.subn(lambda _: _REPLACEMENT, content)
-        if not controls:
-            raise
-        records = _count(content)
-        replaced += controls
     if b"\n" in content or b"\r" in content:
-        content = msgspec.json.format(content, indent=-1)
-    return content, replaced, records
+        try:
+            content = msgspec.json.format(content, indent=-1)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise BadFileError("a file that is not JSON") from error
+    return content, replaced
+
+
+def without_controls(content: bytes) -> tuple[bytes, int]:
+    """Replace control characters, which JSON allows only as escapes; answers how many."""
+    return _CONTROL.subn(lambda _: _REPLACEMENT, content)
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -89,12 +88,3 @@ def _without_bad_escapes(content: bytes) -> tuple[bytes, int]:
         return _REPLACEMENT
 
     return _ESCAPE.sub(replace, content), replaced
-
-
-def _count(content: bytes) -> int:
-    try:
-        return len(_decoder.decode(content).elements)
-    except msgspec.ValidationError as error:
-        raise BadFileError("a file without a list of elements") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadFileError("a file that is not JSON") from error

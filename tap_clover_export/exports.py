@@ -6,11 +6,10 @@ import dataclasses
 import datetime as dt
 import enum
 import logging
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from tap_clover_export import times
 from tap_clover_export.availability import LOOK_AGAIN, TABLE, Refusal, explain
-from tap_clover_export.cleaning import BadFileError
 from tap_clover_export.pauses import LONGEST_BUSY, Pauses
 from tap_clover_export.spool import Spool, SpoolError
 from tap_clover_export.tokens import TokenStoreError
@@ -95,7 +94,10 @@ class Export:
         asked: When we asked for it, or took it up, by ours.
         done: Whether Clover has finished it.
         urls: Links to the files still to fetch, fresh from the last poll.
+        files: How many files it has.
         spool: Its files on disk.
+        ready: Whether all its files are here, as the emitter may know.
+        bad: Why a file that was taken is no good, until that is mended.
         taken_up: Whether a former run asked for it.
         dropped: Whether nobody will take it any more.
         refusals: How often Clover was closed or busy when it was asked for.
@@ -111,7 +113,10 @@ class Export:
     asked: float = 0.0
     done: bool = False
     urls: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    files: int = 0
     spool: Spool | None = dataclasses.field(default=None, repr=False)
+    ready: bool = False
+    bad: str | None = None
     taken_up: bool = False
     dropped: bool = False
     refusals: int = 0
@@ -140,9 +145,14 @@ class Export:
         self.id, self.created, self.stage = None, None, Stage.CREATE
         self.done = self.taken_up = False
 
+    @property
+    def emitted(self) -> bool:
+        """Whether every file was taken."""
+        return self.ready and not (self.spool and self.spool.waits)
+
     def discard(self) -> None:
         """Give back the disk."""
-        self.urls = ()
+        self.urls, self.bad = (), None
         if self.spool:
             self.spool.close()
             self.spool = None
@@ -158,7 +168,9 @@ class _Trouble:
     busy_pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY))
     unknown_status: int = 0
     gone: int = 0
+    gone_files: int = 0
     bad_files: int = 0
+    taken: int = 0
     without_urls: int = 0
     refused: float | None = None
 
@@ -204,6 +216,8 @@ class Exporter:
             ExportFailedError: It can't be had.
         """
         try:
+            if export.bad:
+                self._mend(export, export.bad)
             if export.stage is Stage.CREATE:
                 return self._create(export)
             if export.stage is Stage.POLL:
@@ -300,7 +314,7 @@ class Exporter:
             export.discard()
             have = set()
         export.urls = tuple(url for url, name in zip(urls, names, strict=True) if name not in have)
-        export.done = True
+        export.done, export.files = True, len(names)
         export.stage, export.due = Stage.DOWNLOAD, self._now()
 
     def _unknown(self, export: Export, answer: ExportAnswer) -> None:
@@ -341,23 +355,37 @@ class Exporter:
                 raise
             export.trouble.over()
             export.urls = export.urls[1:]
-        if not export.urls:
+        if not export.urls and not export.bad:
             export.stage = Stage.READY
 
     def _fetch(self, export: Export, spool: Spool, url: str) -> None:
-        merchant = export.partition.merchant
+        merchant, trouble = export.partition.merchant, export.trouble
         try:
             spool.add(_name(url), lambda into: self._client.download(merchant, url, into))
-        except (Gone, BadFileError) as error:
-            export.trouble.bad_files += 1
-            if export.trouble.bad_files < TRIES_BAD_FILE:
-                raise Transient(str(error)) from error
-            export.forget()
-            raise ExportFailedError(
-                f"a file of an export could not be had {TRIES_BAD_FILE} times ({error}); "
-                "run again later or ask Clover's support"
-            ) from error
-        export.trouble.bad_files = 0
+        except Gone as error:
+            trouble.gone_files += 1
+            if trouble.gone_files >= TRIES_BAD_FILE:
+                self._give_up_file(export, error)
+            raise Transient(str(error)) from error
+        trouble.gone_files = 0
+
+    def _mend(self, export: Export, bad: str) -> None:
+        """Plan to fetch a file anew that was no good."""
+        taken = export.spool.taken if export.spool else 0
+        export.bad = None
+        export.trouble.bad_files = 1 + export.trouble.bad_files * (taken == export.trouble.taken)
+        export.trouble.taken = taken
+        if export.trouble.bad_files >= TRIES_BAD_FILE:
+            self._give_up_file(export, Transient(bad))
+        export.stage = Stage.POLL
+        raise Transient(bad)
+
+    def _give_up_file(self, export: Export, error: Exception) -> NoReturn:
+        export.forget()
+        raise ExportFailedError(
+            f"a file of an export could not be had {TRIES_BAD_FILE} times ({error}); "
+            "run again later or ask Clover's support"
+        ) from error
 
     def _again(self, export: Export, error: Exception, at_least: float | None = None) -> None:
         """Plan the next attempt after a fault that passes, or give up after a long outage."""

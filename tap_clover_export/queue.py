@@ -6,11 +6,12 @@ Threads create, poll and download; the main thread takes what is ready, in the o
 from __future__ import annotations
 
 import contextlib
+import enum
 import logging
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from tap_clover_export.exports import ExportFailedError, Stage, unexpected
 from tap_clover_export.schedule import Schedule
@@ -30,6 +31,16 @@ CLOSE_SECONDS = 1.0
 
 LISTEN_SECONDS = 10.0
 """How often the caller looks up while nothing happens."""
+
+
+_T = TypeVar("_T")
+
+
+class _NotYet(enum.Enum):
+    NOT_YET = 0
+
+
+_NOT_YET = _NotYet.NOT_YET
 
 
 class Stopped(Exception):
@@ -116,11 +127,11 @@ class Queue:
     # Taking, in the caller's thread
 
     def next(self) -> Export | None:
-        """The next ready export over all partitions; None when there is nothing left."""
-        return self._wait(None)
+        """The next export with something to emit, over all partitions; None when all is done."""
+        return self._next(None)
 
     def take(self, partition: Partition) -> Export | None:
-        """The next ready export of a partition; None when there is nothing left of it.
+        """The next export of a partition with something to emit; None when all of it is done.
 
         Raises:
             ExportFailedError: The partition can't go on.
@@ -128,10 +139,31 @@ class Queue:
         track = self.tracks.get(partition)
         if track is None:
             return None
-        export = self._wait(track)
+        export = self._next(track)
         if export is None and track.failure:
             raise ExportFailedError(track.failure)
         return export
+
+    def file(self, export: Export) -> bytes | None:
+        """The next file of an export.
+
+        None where all were taken, where it can't be had, or where others are ready and it is not.
+        """
+
+        def look() -> bytes | _NotYet | None:
+            content = export.spool.take() if export.spool else None
+            if content is not None or export.dropped or export.ready:
+                return content
+            others = self._schedule.wanted is None and self._schedule.whole()
+            return None if others else _NOT_YET
+
+        return self._wait(look)
+
+    def reject(self, export: Export, why: str) -> None:
+        """The file that was taken last is no good: have it fetched anew."""
+        with self._changed:
+            self._schedule.reject(export, why)
+            self._changed.notify_all()
 
     def emitted(self, export: Export) -> None:
         """An export was emitted whole."""
@@ -187,7 +219,19 @@ class Queue:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _wait(self, track: Track | None) -> Export | None:
+    def _next(self, track: Track | None) -> Export | None:
+        def look() -> Export | _NotYet | None:
+            if self._schedule.wanted is not track:
+                self._schedule.wanted = track
+                self._changed.notify_all()
+            if export := self._schedule.pick(track):
+                return export
+            return None if self._schedule.over(track) else _NOT_YET
+
+        return self._wait(look)
+
+    def _wait(self, look: Callable[[], _T | _NotYet]) -> _T:
+        """Look until there is something to see."""
         self._start()
         while True:
             if self._closed or self._interrupted():
@@ -195,16 +239,12 @@ class Queue:
             with self._changed:
                 if self._crash:
                     raise self._crash
-                if self._schedule.wanted is not track:
-                    self._schedule.wanted = track
-                    self._changed.notify_all()
-                export = self._schedule.pick(track)
-                over = export is None and self._schedule.over(track)
+                seen = look()
                 touched = self._schedule.changed and self._on_change is not None
             if touched and self._on_change:
                 self._on_change()
-            if export or over:
-                return export
+            if not isinstance(seen, _NotYet):
+                return seen
             if not touched:
                 self._listen()
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from tap_clover_export import times
+from tap_clover_export.cleaning import BadFileError, clean, without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -22,7 +23,7 @@ MOST_LEARNED = 50
 """So many unknown root fields are decoded as quickly as known ones."""
 MOST_SAID = 200
 
-MOST_OBSERVED = 100_000
+MOST_OBSERVED = 10_000
 """So many records are looked at for the time that windows filter on."""
 
 LINES = 100
@@ -118,6 +119,8 @@ class Reader:
         self._learned: dict[str, str] = {}
         self._said: set[str] = set()
         self.observed = Observed()
+        self.replaced = 0
+        """How many characters were replaced."""
         self._build()
 
     def _build(self) -> None:
@@ -140,15 +143,16 @@ class Reader:
         """The records of a file, as they are to be emitted.
 
         Args:
-            content: The file, `{"elements": [...]}`, as `cleaning.clean` gives it.
+            content: The file as Clover sent it, `{"elements": [...]}`.
             merchant_id: The merchant it belongs to.
             window: The window that was asked for, in milliseconds since the epoch.
 
         Raises:
-            RecordError: A record has no id, or the file is not Clover's.
+            BadFileError: The file is not Clover's.
+            RecordError: A record has no id.
         """
         learned = [(attribute, name) for name, attribute in self._learned.items()]
-        records = self._decode(content)
+        records = self._cleaned(content)
         if window and self.observed.records < MOST_OBSERVED:
             self.observed.add(records, *window)
         names, to_text = self._times, times.ms_to_text
@@ -190,6 +194,21 @@ class Reader:
             if (value := getattr(record, name)) is not UNSET
         }
 
+    def _cleaned(self, content: bytes) -> list[Record]:
+        """The records of a file; control characters are looked for only where it can't be read."""
+        controls = 0
+        try:
+            fit, replaced = clean(content)
+            records = self._decode(fit)
+        except BadFileError:
+            content, controls = without_controls(content)
+            if not controls:
+                raise
+            fit, replaced = clean(content)
+            records = self._decode(fit)
+        self.replaced += replaced + controls
+        return records
+
     def _decode(self, content: bytes) -> list[Record]:
         records: list[Record]
         try:
@@ -199,13 +218,7 @@ class Reader:
         except (msgspec.DecodeError, RecursionError):
             pass
         known = len(self._learned)
-        try:
-            records = [self._decode_one(raw) for raw in _raws_decoder.decode(content).elements]
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise RecordError(
-                f"a file of {self._stream} holds something else than records; "
-                "run again later or ask Clover's support"
-            ) from error
+        records = [self._decode_one(raw) for raw in _raws(content)]
         if len(self._learned) > known:
             self._build()
         return records
@@ -219,9 +232,16 @@ class Reader:
                 return record
         except msgspec.ValidationError:
             pass
+        try:
+            fields = _fields_decoder.decode(raw)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise RecordError(
+                f"a file of {self._stream} holds something else than records; "
+                "run again later or ask Clover's support"
+            ) from error
         kept: dict[str, Any] = {}
         additional: dict[str, Raw] = {}
-        for name, value in _fields_decoder.decode(raw).items():
+        for name, value in fields.items():
             if name in self._deselected:
                 continue
             decoder = self._decoders.get(name)
@@ -266,6 +286,15 @@ class Reader:
             logger.warning(
                 "Field %s of %s %s; it is kept under additional_fields.", shown, self._stream, what
             )
+
+
+def _raws(content: bytes) -> list[Raw]:
+    try:
+        return _raws_decoder.decode(content).elements
+    except msgspec.ValidationError as error:
+        raise BadFileError("a file without a list of elements") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadFileError("a file that is not JSON") from error
 
 
 def _has_ours(record: Record) -> bool:

@@ -181,6 +181,15 @@ class Run:
         while export := self.queue.take(partition):
             yield export
 
+    def files(self, export: Export) -> Iterator[bytes]:
+        """An export's files, as they arrive; fewer than all where others are ready before it."""
+        while (content := self.queue.file(export)) is not None:
+            yield content
+
+    def reject(self, export: Export, why: str) -> None:
+        """A file was no good: have it fetched anew."""
+        self.queue.reject(export, why)
+
     def finish(self, export: Export) -> None:
         """Every record of an export is written: move the bookmark."""
         partition, end = export.partition, export.window.end

@@ -134,7 +134,7 @@ class Schedule:
         track = self.tracks[export.partition]
         track.line.popleft()
         self._let_go(export)
-        if track.head and track.head.stage is Stage.READY:
+        if track.head and track.head.ready:
             heapq.heappush(self._ready, track.head)
         if not track.line:
             self._open.discard(track)
@@ -160,15 +160,31 @@ class Schedule:
             self._let_go(export)
 
     def pick(self, track: Track | None) -> Export | None:
-        """What is ready to be emitted, of a track or of all."""
+        """What can be emitted, of a track or of all: what is whole first, then what has begun."""
         if track is not None:
             head = track.head
-            return head if head and head.stage is Stage.READY else None
+            return head if head and _emittable(head) else None
+        if self.whole():
+            return heapq.heappop(self._ready)
+        begun = (e for e in self._spooled if self.tracks[e.partition].head is e and _emittable(e))
+        return min(begun, default=None)
+
+    def whole(self) -> bool:
+        """Whether an export is ready to be emitted to its end."""
         while self._ready:
-            export = heapq.heappop(self._ready)
-            if self.tracks[export.partition].head is export:
-                return export
-        return None
+            export = self._ready[0]
+            if export.ready and self.tracks[export.partition].head is export:
+                return True
+            heapq.heappop(self._ready)
+        return False
+
+    def reject(self, export: Export, why: str) -> None:
+        """Have the file fetched anew that was taken last."""
+        if export.spool:
+            export.spool.reject()
+            export.bad = why
+            if export.ready:
+                self._plan(export)
 
     def over(self, track: Track | None) -> bool:
         """Whether nothing more will get ready."""
@@ -230,6 +246,7 @@ class Schedule:
 
     def _replace(self, track: Track, export: Export, halves: tuple[Export, ...]) -> None:
         place = track.line.index(export)
+        export.dropped = True
         del track.line[place]
         for half in reversed(halves):
             track.line.insert(place, half)
@@ -262,7 +279,10 @@ class Schedule:
 
     def _plan(self, export: Export) -> None:
         """Put an export where its next step will be found."""
-        if export.stage is Stage.READY:
+        if export.stage is Stage.READY and export.bad:
+            export.stage, export.due = Stage.DOWNLOAD, self._now()
+        export.ready = export.stage is Stage.READY
+        if export.ready:
             if self.tracks[export.partition].head is export:
                 heapq.heappush(self._ready, export)
         elif export.due > self._now() or export.stage is Stage.POLL:
@@ -400,3 +420,7 @@ class Schedule:
         if self._stop_asking is not None and self._stop_asking > now:
             until = min(until, self._stop_asking)
         return max(until - now, 0.001)
+
+
+def _emittable(export: Export) -> bool:
+    return export.ready or (export.spool is not None and export.spool.waits)

@@ -7,14 +7,8 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING
 
-from tap_clover_export.cleaning import clean
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-
-_cleaning = threading.Lock()
-"""Threads check their files in turn, so that memory holds one."""
+    from collections.abc import Callable
 
 
 class SpoolError(Exception):
@@ -22,23 +16,27 @@ class SpoolError(Exception):
 
 
 class Spool:
-    """The files of one export, one after the other in one unnamed temporary file."""
+    """The files of one export, one after the other in one unnamed temporary file.
+
+    One thread adds files, another takes them.
+
+    Attributes:
+        names: What the files are called, those that were taken too.
+        taken: How many files were taken and not rejected.
+        records: How many records of the files that were taken are emitted.
+    """
 
     def __init__(self) -> None:
         try:
             self._file = tempfile.TemporaryFile(prefix="tap-clover-export-", buffering=0)  # noqa: SIM115
         except OSError as error:
             raise SpoolError(error.strerror) from error
+        self._lock = threading.Lock()
         self._spans: list[tuple[int, int]] = []
+        self.taken = 0
         self._end = 0
         self.names: list[str] = []
         self.records = 0
-        self.replaced = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        """The content of each file."""
-        for start, length in self._spans:
-            yield os.pread(self._file.fileno(), length, start)
 
     def add(self, name: str, fetch: Callable[[Spool], object]) -> None:
         """Take in a whole file, or leave no trace of it.
@@ -48,26 +46,18 @@ class Spool:
             fetch: Writes the file's bytes by calling `write`.
 
         Raises:
-            BadFileError: What arrived is not a JSON object with a list of elements.
             SpoolError: The disk is full.
         """
         start = self._end
         try:
             fetch(self)
-            with _cleaning:
-                content = os.pread(self._file.fileno(), self._end - start, start)
-                cleaned, replaced, records = clean(content)
-                if cleaned is not content:
-                    self._rewrite(start, cleaned)
-                del content, cleaned
         except BaseException:
             self._end = start
             self._file.seek(start)
             raise
-        self.replaced += replaced
-        self.records += records
-        self._spans.append((start, self._end - start))
-        self.names.append(name)
+        with self._lock:
+            self._spans.append((start, self._end - start))
+            self.names.append(name)
 
     def write(self, data: bytes) -> int:
         """Append bytes to the file that is being taken in."""
@@ -81,11 +71,27 @@ class Spool:
             raise SpoolError(error.strerror) from error
         return len(data)
 
-    def _rewrite(self, start: int, content: bytes) -> None:
-        self._end = start
-        self._file.seek(start)
-        self.write(content)
+    @property
+    def waits(self) -> bool:
+        """Whether a file is here that was not taken."""
+        return self.taken < len(self._spans)
+
+    def take(self) -> bytes | None:
+        """The next file's content; None where none is here, or where the disk was given back."""
+        with self._lock:
+            if self._file.closed or not self.waits:
+                return None
+            start, length = self._spans[self.taken]
+            self.taken += 1
+            return os.pread(self._file.fileno(), length, start)
+
+    def reject(self) -> None:
+        """Forget the file that was taken last, so that it is missing again."""
+        with self._lock:
+            self.taken -= 1
+            del self._spans[self.taken], self.names[self.taken]
 
     def close(self) -> None:
         """Give the disk back."""
-        self._file.close()
+        with self._lock:
+            self._file.close()

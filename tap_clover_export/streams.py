@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from tap_clover_export import emission, schemas, times
 from tap_clover_export.bookmarks import REPLICATION_KEY
+from tap_clover_export.cleaning import BadFileError
 from tap_clover_export.records import Reader
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ class ExportStream(Stream):
     schema: ClassVar[StreamSchema] = StreamSchema(SchemaDirectory(schemas))
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # records conform already
     _announced = False
-    _replaced = 0
 
     @property
     def tap(self) -> TapCloverExport:
@@ -67,26 +67,34 @@ class ExportStream(Stream):
         return self.tap.exports(self.name, (context or {}).get("merchant_id", ""))
 
     def files(self, export: Export) -> Iterator[list[Record]]:
-        """The records of an export, file by file; memory holds one."""
+        """The records of an export, file by file as they arrive; memory holds one."""
         window = times.to_ms(export.window.start), times.to_ms(export.window.end)
-        for content in export.spool or ():
-            yield self.reader.read(content, export.partition.merchant.id, window)
+        for content in self.tap.run.files(export):
+            try:
+                records = self.reader.read(content, export.partition.merchant.id, window)
+            except BadFileError as error:
+                self.tap.run.reject(export, str(error))
+                continue
+            yield records
+            if export.spool:
+                export.spool.records += len(records)
             self.tap.run.checkpoint()
 
     def finish(self, export: Export) -> None:
-        """Move the bookmark: every record of the export is written."""
+        """Move the bookmark if every record of the export is written."""
+        if not export.emitted:
+            return
         if export.spool:
-            self._replaced += export.spool.replaced
             self.logger.info("Emitted %d records: %s.", export.spool.records, export)
         self.tap.run.finish(export)
 
     def report(self) -> None:
         """Say, once a run, what was seen of the records as a whole."""
         seen = self.reader.observed
-        if self._replaced:
+        if self.reader.replaced:
             self.logger.warning(
                 "Replaced %d NUL characters or lone surrogates in %s by U+FFFD.",
-                self._replaced,
+                self.reader.replaced,
                 self.name,
             )
         if seen.field:

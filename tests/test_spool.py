@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import resource
 import tempfile
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_clover_export.cleaning import BadFileError, clean
 from tap_clover_export.spool import Spool, SpoolError
 
 if TYPE_CHECKING:
@@ -43,97 +41,71 @@ def _writes(*pieces: bytes) -> Callable[[Spool], None]:
     return fetch
 
 
+def _taken(spool: Spool) -> list[bytes]:
+    return list(iter(spool.take, None))
+
+
 def _file(*ids: str) -> bytes:
     return b'{"elements":[' + b",".join(b'{"id":"%s"}' % i.encode() for i in ids) + b"]}"
 
 
 def test_files_come_back_whole_and_in_order(spool: Spool) -> None:
-    """Several files, written in pieces, come back byte for byte, as often as asked."""
+    """Several files, written in pieces, come back byte for byte."""
     files = [_file("A", "B"), _file(), b" " + _file("C" * 100_000) + b" "]
     for number, content in enumerate(files):
         spool.add(f"f{number}", _writes(content[:5], content[5:9], content[9:]))
 
-    assert list(spool) == files
-    assert list(spool) == files
+    assert spool.waits
+    assert _taken(spool) == files
+    assert not spool.waits
     assert spool.names == ["f0", "f1", "f2"]
-    assert spool.records == 3
+    assert spool.taken == 3
 
 
 def test_an_empty_spool_has_no_file(spool: Spool) -> None:
     """An export without files is an empty one."""
-    assert list(spool) == []
-    assert (spool.names, spool.records) == ([], 0)
+    assert _taken(spool) == []
+    assert spool.names == []
 
 
-BAD = [
-    (b"", "not JSON"),
-    (b" ", "not JSON"),
-    (b"<html>503</html>", "not JSON"),
-    (b'{"elements":[{"id":"A"}', "not JSON"),
-    (b'{"elements":[]} x', "not JSON"),
-    (b'{"elements":[{"id":"A",}]}', "not JSON"),
-    (b'{"elements":[{"id":"A\n"}]}', "not JSON"),
-    (b'{"elements":[NaN]}', "not JSON"),
-    (b'{"elements":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "not JSON"),
-    (b"\x1f\x8b\x08\x00", "not JSON"),
-    (b"null", "list of elements"),
-    (b"[]", "list of elements"),
-    (b'"elements"', "list of elements"),
-    (b"{}", "list of elements"),
-    (b'{"message":"Not Found"}', "list of elements"),
-    (b'{"elements":null}', "list of elements"),
-    (b'{"elements":{}}', "list of elements"),
-    (b'{"elements":"x"}', "list of elements"),
-]
+def test_an_empty_file_is_a_file(spool: Spool) -> None:
+    """A file of no bytes comes back as one, to be judged by who reads it."""
+    spool.add("f", _writes())
+    assert spool.take() == b""
+    assert spool.take() is None
 
 
-@pytest.mark.parametrize(("content", "why"), BAD, ids=[repr(c[:24]) for c, _ in BAD])
-def test_other_files_are_bad_and_leave_no_trace(spool: Spool, content: bytes, why: str) -> None:
-    """What is not Clover's file is a BadFileError; the files before and after are unharmed."""
+def test_files_are_taken_while_others_arrive(spool: Spool) -> None:
+    """What is here can be taken before the rest is."""
     spool.add("one", _writes(_file("A")))
-    with pytest.raises(BadFileError, match=why):
-        spool.add("bad", _writes(content))
-    assert (spool.names, spool.records, list(spool)) == (["one"], 1, [_file("A")])
+    assert spool.take() == _file("A")
 
-    spool.add("two", _writes(_file("B", "C")))
-    assert list(spool) == [_file("A"), _file("B", "C")]
-    assert (spool.names, spool.records) == (["one", "two"], 3)
+    def fetch(into: Spool) -> None:
+        into.write(_file("B")[:7])
+        assert spool.take() is None
+        into.write(_file("B")[7:])
 
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b'{"elements":[{"id":"A","title":"\\ud800"}]}',
-        b'{"elements":[{"id":"A","title":"\\udc00x"}]}',
-        b'{"elements":[{"id":"A","employee":{"\\ud83d":1}}]}',
-    ],
-)
-def test_files_with_lone_surrogates_are_good(spool: Spool, content: bytes) -> None:
-    """A lone surrogate is replaced; its file is taken in, and so is the next one."""
-    spool.add("one", _writes(content))
-    spool.add("two", _writes(_file("B")))
-
-    assert list(spool) == [clean(content)[0], _file("B")]
-    assert "\ufffd" in json.dumps(json.loads(next(iter(spool))), ensure_ascii=False)
-    assert (spool.records, spool.replaced) == (2, 1)
+    spool.add("two", fetch)
+    assert spool.take() == _file("B")
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b'{"elements":[{"id":"A","title":"\\u0000"}]}',
-        b'{"elements":[{"id":"A","title":"\xff"}]}',
-        b'{"href":"x","elements":[{"id":"A"}],"more":{"a":[1]}}',
-        b'{"elements":[null]}',
-        b'\r\n{"elements" : [ {"id":"A"} ] }\r\n',
-    ],
-)
-def test_odd_records_are_no_bad_file(spool: Spool, content: bytes) -> None:
-    """What the reader of records deals with is not refused before it."""
-    spool.add("one", _writes(content))
+def test_a_rejected_file_is_missing_again(spool: Spool) -> None:
+    """The file taken last is forgotten; those before and after it are not."""
+    for name in "abc":
+        spool.add(name, _writes(_file(name)))
+    assert spool.take() == _file("a")
+    assert spool.take() == _file("b")
+    spool.reject()
+    assert (spool.names, spool.taken) == (["a", "c"], 1)
+    spool.add("b", _writes(_file("b again")))
+    assert _taken(spool) == [_file("c"), _file("b again")]
 
-    assert list(spool) == [clean(content)[0]]
-    assert spool.records == 1
+
+def test_nothing_is_taken_of_a_closed_spool(spool: Spool) -> None:
+    """Once the disk is given back there is nothing to take, and no other file is read instead."""
+    spool.add("one", _writes(_file("A")))
+    spool.close()
+    assert spool.take() is None
 
 
 @pytest.mark.parametrize("error", [ConnectionError("reset"), KeyboardInterrupt(), ValueError("x")])
@@ -149,7 +121,7 @@ def test_a_download_that_breaks_off_leaves_no_trace(spool: Spool, error: BaseExc
         spool.add("half", breaks)
     spool.add("one again", _writes(_file("B")))
 
-    assert list(spool) == [_file("A"), _file("B")]
+    assert _taken(spool) == [_file("A"), _file("B")]
     assert spool.names == ["one", "one again"]
 
 
@@ -180,9 +152,9 @@ def test_a_full_disk_is_a_spool_error(
         spool.add("two", _writes(_file("B")))
     monkeypatch.undo()
 
-    assert list(spool) == [_file("A")]
+    assert _taken(spool) == [_file("A")]
     spool.add("two", _writes(_file("C")))
-    assert list(spool) == [_file("A"), _file("C")]
+    assert _taken(spool) == [_file("C")]
 
 
 @pytest.mark.parametrize("size", [100, 200_000])
@@ -198,7 +170,7 @@ def test_a_really_full_disk_leaves_no_trace(spool: Spool, size: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     spool.add("three", _writes(_file("C")))
 
-    assert list(spool) == [_file("A" * 4000), _file("C")]
+    assert _taken(spool) == [_file("A" * 4000), _file("C")]
     assert spool.names == ["one", "three"]
 
 
