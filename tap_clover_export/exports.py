@@ -179,6 +179,7 @@ class Exporter:
         *,
         poll_interval: float,
         timeout: float,
+        on_retry: Callable[[Partition], object] = lambda _: None,
     ) -> None:
         """Make an exporter.
 
@@ -187,11 +188,13 @@ class Exporter:
             now: The time, in seconds since the epoch.
             poll_interval: The longest pause between two polls, in seconds.
             timeout: How long Clover may work on one export, in seconds of its open hours.
+            on_retry: Called, in any thread, where something has to be tried again.
         """
         self._client = client
         self._now = now
         self._poll_interval = poll_interval
         self._timeout = timeout
+        self._on_retry = on_retry
         self._hours = dict(TABLE)
 
     def advance(self, export: Export) -> Refusal | tuple[Export, ...] | None:
@@ -329,6 +332,7 @@ class Exporter:
     def _anew(self, export: Export) -> None:
         export.forget()
         export.due = self._now()
+        self._on_retry(export.partition)
 
     def _download(self, export: Export) -> None:
         """Fetch the next file; a link that fails is renewed by a poll."""
@@ -371,6 +375,7 @@ class Exporter:
             ) from error
         pause = max(trouble.pauses.next(), at_least or 0.0)
         export.due = now + pause
+        self._on_retry(export.partition)
         logger.info("%s: %s; again in %.1f s.", export, error, pause)
 
     def _unavailable(self, export: Export, error: Unavailable) -> Refusal:

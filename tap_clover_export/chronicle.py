@@ -1,0 +1,162 @@
+"""Log lines of a run at a humane rate, and its summary, in words and in fields for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import TYPE_CHECKING, Any
+
+from tap_clover_export import times
+
+if TYPE_CHECKING:
+    from tap_clover_export.exports import Export
+    from tap_clover_export.tally import Count, Tally
+
+logger = logging.getLogger("tap-clover-export.progress")
+
+FEW = 40
+"""Where no more exports are planned, each one's end is a line."""
+
+PULSE_SECONDS = 60.0
+PULSE_SHARE = 0.05
+"""A line of sums comes at most once a minute, and in a long run after this share of its time."""
+
+QUIET_SECONDS = 600.0
+"""It comes after so long also where nothing moved."""
+
+
+class Chronicle:
+    """Tells the log what a run does.
+
+    Attributes:
+        displayed: Whether somebody watches a display; the lines of sums are left to it.
+    """
+
+    def __init__(self, tally: Tally) -> None:
+        self.displayed = False
+        self._tally = tally
+        self._told = 0
+        self._told_at = 0.0
+
+    def begin(self, places: int, pending: int) -> None:
+        """Say what is planned.
+
+        Args:
+            places: How many exports may be in progress at Clover at a time.
+            pending: Exports of former runs that can be taken up.
+        """
+        tally, total = self._tally, self._tally.total
+        _say(
+            logging.INFO,
+            f"Planned: {_number(total.planned, 'export')} of "
+            f"{_number(tally.merchants, 'merchant')} "
+            f"({', '.join(f'{name} {count.planned:,}' for name, count in tally.streams.items())}), "
+            f""
+            f"{_number(pending, 'of them is', 'of them are')} taken up from former runs, "
+            f"{places} at a time.",
+            exports_planned=total.planned,
+            exports_pending=pending,
+            merchants=tally.merchants,
+        )
+
+    def emitted(self, export: Export, seconds: float) -> None:
+        """An export was emitted, so many seconds after it was asked for or taken up."""
+        records = export.spool.records if export.spool else 0
+        _say(
+            logging.INFO if self._tally.total.planned <= FEW else logging.DEBUG,
+            f"Emitted {export}: {_number(records, 'record')} in {duration(seconds)}.",
+            stream_name=export.partition.stream,
+            merchant_id=export.partition.merchant.id,
+            export_start=times.to_text(export.window.start),
+            export_end=times.to_text(export.window.end),
+            records=records,
+            seconds=round(seconds, 1),
+        )
+        self.pulse()
+
+    def pulse(self) -> None:
+        """Say how far the run is, if that was not said lately."""
+        tally, total = self._tally, self._tally.total
+        moved = total.planned > FEW and total.emitted != self._told
+        pause = max(PULSE_SECONDS, PULSE_SHARE * tally.seconds) if moved else QUIET_SECONDS
+        if self.displayed or tally.seconds < self._told_at + pause:
+            return
+        self._told, self._told_at = total.emitted, tally.seconds
+        left = tally.seconds_left()
+        failed = f", {tally.merchants_failed:,} failed" if tally.merchants_failed else ""
+        _say(
+            logging.INFO,
+            f"So far: {total.emitted:,} of {_number(total.planned, 'export')} emitted, "
+            f"{_number(total.records, 'record')}, {tally.merchants_done:,} of "
+            f"{_number(tally.merchants, 'merchant')} done{failed}, in {duration(tally.seconds)}"
+            f"{'' if left is None else f'; about {duration(left)} of work left'}.",
+            **_fields(total),
+            seconds=round(tally.seconds, 1),
+            seconds_left=None if left is None else round(left),
+        )
+
+    def end(self) -> None:
+        """Say what came of each stream, and of the run."""
+        tally = self._tally
+        level = logging.DEBUG if self.displayed else logging.INFO
+        for name, count in tally.streams.items():
+            _say(
+                level, f"Summary of {name}: {in_words(count)}.", stream_name=name, **_fields(count)
+            )
+        total = tally.total
+        _say(
+            logging.INFO,
+            f"The run took {duration(tally.seconds)}: "
+            f"{_number(total.emitted, 'export')}, {_number(total.records, 'record')}, "
+            f"{tally.merchants_done:,} of {_number(tally.merchants, 'merchant')} done.",
+            seconds=round(tally.seconds, 1),
+            merchants=tally.merchants,
+            merchants_done=tally.merchants_done,
+            merchants_failed=tally.merchants_failed,
+            **_fields(total),
+        )
+
+
+def in_words(count: Count) -> str:
+    """A stream's counts in a sentence, without its stop."""
+    taken_up = f" and {count.taken_up:,} taken up" if count.taken_up else ""
+    return (
+        f"{count.emitted:,} of {_number(count.planned, 'export')} emitted ({count.asked:,} asked "
+        f"for{taken_up}), {_number(count.records, 'record')}, waited {duration(count.waited)}, "
+        f"{_number(count.retries, 'retry', 'retries')}, missing: {missing(count)}"
+    )
+
+
+def missing(count: Count) -> str:
+    """What of a stream was planned and is not emitted."""
+    if not count.missing and not count.failed:
+        return "nothing"
+    failed = f" ({_number(count.failed, 'merchant')} failed)" if count.failed else ""
+    return f"{_number(count.missing, 'export')}{failed}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in the two units that matter."""
+    if seconds < 9.95:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _number(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _fields(count: Count) -> dict[str, Any]:
+    return {
+        f"exports_{name}" if name in ("planned", "taken_up", "asked", "emitted") else name: value
+        for name, value in dataclasses.asdict(count).items()
+    }
+
+
+def _say(level: int, sentence: str, **fields: Any) -> None:  # noqa: ANN401
+    """Log a sentence; the fields show in structured logs."""
+    logger.log(level, "%s", sentence, extra=fields)
