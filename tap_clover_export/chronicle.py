@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tap_clover_export import times
@@ -25,6 +27,10 @@ QUIET_SECONDS = 600.0
 """It comes after so long also where nothing moved."""
 
 
+REASONS = 3
+"""Of what failed in passing, the commonest are named."""
+
+
 class Chronicle:
     """Tells the log what a run does.
 
@@ -37,6 +43,9 @@ class Chronicle:
         self._tally = tally
         self._told = 0
         self._told_at = 0.0
+        self._lock = threading.Lock()
+        self._troubles: Counter[str] = Counter()
+        self._troubles_at = -PULSE_SECONDS
 
     def begin(self, places: int, pending: int) -> None:
         """Say what is planned.
@@ -46,14 +55,14 @@ class Chronicle:
             pending: Exports of former runs that can be taken up.
         """
         tally, total = self._tally, self._tally.total
+        taken_up = f"{pending:,} of them taken up from former runs, " if pending else ""
         _say(
             logging.INFO,
             f"Planned: {_number(total.planned, 'export')} of "
             f"{_number(tally.merchants, 'merchant')} "
             f"({', '.join(f'{name} {count.planned:,}' for name, count in tally.streams.items())}), "
             f""
-            f"{_number(pending, 'of them is', 'of them are')} taken up from former runs, "
-            f"{places} at a time.",
+            f"{taken_up}{places} at a time.",
             exports_planned=total.planned,
             exports_pending=pending,
             merchants=tally.merchants,
@@ -74,8 +83,30 @@ class Chronicle:
         )
         self.pulse()
 
+    def retried(self, reason: str) -> None:
+        """An attempt failed in passing; may be called from any thread."""
+        with self._lock:
+            self._troubles[reason] += 1
+
+    def _troubled(self, pause: float) -> None:
+        """Say what failed in passing, if that was not said lately."""
+        if not self._troubles or self._tally.seconds < self._troubles_at + pause:
+            return
+        with self._lock:
+            troubles, self._troubles = self._troubles, Counter()
+        self._troubles_at = self._tally.seconds
+        reasons = [f"{reason} ({number:,})" for reason, number in troubles.most_common(REASONS)]
+        attempts = troubles.total()
+        _say(
+            logging.INFO,
+            f"{_number(attempts, 'attempt')} failed in passing and will be made again: "
+            f"{'; '.join(reasons)}{'; …' if len(troubles) > REASONS else ''}.",
+            attempts=attempts,
+        )
+
     def pulse(self) -> None:
-        """Say how far the run is, if that was not said lately."""
+        """Say what failed and how far the run is, each if that was not said lately."""
+        self._troubled(PULSE_SECONDS)
         tally, total = self._tally, self._tally.total
         moved = total.planned > FEW and total.emitted != self._told
         pause = max(PULSE_SECONDS, PULSE_SHARE * tally.seconds) if moved else QUIET_SECONDS
@@ -95,10 +126,11 @@ class Chronicle:
             seconds_left=None if left is None else round(left),
         )
 
-    def end(self) -> None:
-        """Say what came of each stream, and of the run."""
+    def end(self, *, shown: bool) -> None:
+        """Say what came of each stream, unless a table shows it, and of the run."""
+        self._troubled(0)
         tally = self._tally
-        level = logging.DEBUG if self.displayed else logging.INFO
+        level = logging.DEBUG if shown else logging.INFO
         for name, count in tally.streams.items():
             _say(
                 level, f"Summary of {name}: {in_words(count)}.", stream_name=name, **_fields(count)
@@ -137,7 +169,7 @@ def missing(count: Count) -> str:
 
 def duration(seconds: float) -> str:
     """A length of time in the two units that matter."""
-    if seconds < 9.95:  # noqa: PLR2004
+    if 0 < seconds < 9.95:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

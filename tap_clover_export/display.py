@@ -28,8 +28,8 @@ REFRESHES = 2
 RATE_SECONDS = 10.0
 """Records a second are those of so long."""
 
-BAR_WIDTH = 80
-"""Narrower terminals get no bars."""
+WIDE = 80
+"""Narrower terminals get neither bars nor a table."""
 
 
 def fits() -> bool:
@@ -92,15 +92,18 @@ class Display:
             with contextlib.suppress(OSError):
                 os.write(2, b"\n")
 
-    def summarize(self) -> None:
-        """Print a row a stream."""
+    def summarize(self) -> bool:
+        """Print a table, a row a stream; answers whether the terminal is wide enough for it."""
         from rich import box  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
 
+        if not self._wide:
+            return False
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-        for name in ("stream", "exports", "asked", "records", "waited", "retries", "missing"):
-            wordy = name in ("stream", "missing")
-            table.add_column(name, justify="left" if wordy else "right", no_wrap=not wordy)
+        table.add_column("stream", no_wrap=True)
+        for name in ("exports", "asked", "records", "waited", "retries"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("missing")
         for name, count in self._tally.streams.items():
             table.add_row(
                 name,
@@ -113,6 +116,11 @@ class Display:
                 style="red" if count.failed else None,
             )
         self._console.print(table)
+        return True
+
+    @property
+    def _wide(self) -> bool:
+        return self._console.width >= WIDE
 
     def _draw(self) -> RenderableType:
         from rich.console import Group  # noqa: PLC0415
@@ -125,7 +133,7 @@ class Display:
         from rich.progress_bar import ProgressBar  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
 
-        wide = self._console.width >= BAR_WIDTH
+        wide = self._wide
         grid = Table.grid(padding=(0, 2), expand=wide)
         grid.add_column(no_wrap=True)
         if wide:

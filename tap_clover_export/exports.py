@@ -179,7 +179,7 @@ class Exporter:
         *,
         poll_interval: float,
         timeout: float,
-        on_retry: Callable[[Partition], object] = lambda _: None,
+        on_retry: Callable[[Partition, str], object] = lambda *_: None,
     ) -> None:
         """Make an exporter.
 
@@ -188,7 +188,8 @@ class Exporter:
             now: The time, in seconds since the epoch.
             poll_interval: The longest pause between two polls, in seconds.
             timeout: How long Clover may work on one export, in seconds of its open hours.
-            on_retry: Called, in any thread, where something has to be tried again.
+            on_retry: Called, in any thread, where something is tried again, with
+                the reason where that is not in the log already.
         """
         self._client = client
         self._now = now
@@ -332,7 +333,7 @@ class Exporter:
     def _anew(self, export: Export) -> None:
         export.forget()
         export.due = self._now()
-        self._on_retry(export.partition)
+        self._on_retry(export.partition, "")
 
     def _download(self, export: Export) -> None:
         """Fetch the next file; a link that fails is renewed by a poll."""
@@ -375,8 +376,8 @@ class Exporter:
             ) from error
         pause = max(trouble.pauses.next(), at_least or 0.0)
         export.due = now + pause
-        self._on_retry(export.partition)
-        logger.info("%s: %s; again in %.1f s.", export, error, pause)
+        self._on_retry(export.partition, str(error))
+        logger.debug("%s: %s; again in %.1f s.", export, error, pause)
 
     def _unavailable(self, export: Export, error: Unavailable) -> Refusal:
         """Say what a 503 means; it burns no attempt, yet lasts no longer than an export may."""

@@ -111,7 +111,7 @@ class Run:
                 self._clock.now,
                 poll_interval=settings.poll_interval,
                 timeout=settings.export_timeout,
-                on_retry=self.tally.retried,
+                on_retry=self._retried,
             )
             self._queue = Queue(
                 self.work,
@@ -126,6 +126,11 @@ class Run:
                 tally=self.tally,
             )
         return self._queue
+
+    def _retried(self, partition: Partition, reason: str) -> None:
+        self.tally.retried(partition)
+        if reason:
+            self.chronicle.retried(reason)
 
     def _interrupted(self) -> bool:
         self._states.look()

@@ -299,9 +299,8 @@ class TapCloverExport(Tap):
     def _exit_code(self) -> int:
         for stream in self.streams.values():
             cast("ExportStream", stream).report()
-        if self.display:
-            self.display.summarize()
-        self.run.chronicle.end()
+        shown = self.display is not None and self.display.summarize()
+        self.run.chronicle.end(shown=shown)
         if self.run.signal is not None:
             self.logger.warning("Stopped by signal %d; run again to go on.", self.run.signal)
             return 128 + self.run.signal
