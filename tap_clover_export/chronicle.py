@@ -23,6 +23,13 @@ PULSE_SECONDS = 60.0
 PULSE_SHARE = 0.05
 """A line of sums comes at most once a minute, and in a long run after this share of its time."""
 
+FIELDS = {
+    **{name: f"exports_{name}" for name in ("planned", "taken_up", "asked", "emitted")},
+    "failed": "failures",
+    "waited": "waited_seconds",
+}
+"""A count's names in structured logs, where they are others there."""
+
 QUIET_SECONDS = 600.0
 """It comes after so long also where nothing moved."""
 
@@ -183,10 +190,8 @@ def _number(number: int, one: str, many: str | None = None) -> str:
 
 
 def _fields(count: Count) -> dict[str, Any]:
-    return {
-        f"exports_{name}" if name in ("planned", "taken_up", "asked", "emitted") else name: value
-        for name, value in dataclasses.asdict(count).items()
-    }
+    fields = {FIELDS.get(name, name): value for name, value in dataclasses.asdict(count).items()}
+    return fields | {"exports_missing": count.missing}
 
 
 def _say(level: int, sentence: str, **fields: Any) -> None:  # noqa: ANN401

@@ -133,8 +133,10 @@ class ExportStream(Stream):
 
     def _close_meters(self) -> None:
         if self.selected:
+            run = self.tap.run
             self.counter.close()
-            self.timer.close(failed=bool(self.tap.run.tally.count(self.name).failed))
+            failed = bool(run.tally.count(self.name).failed) or run.signal is not None
+            self.timer.close(failed=failed)
 
     @override
     def log(self, message: str, *args: Any, level: int = 0, **options: Any) -> None:
