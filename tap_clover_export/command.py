@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -46,8 +47,9 @@ class Command(SingerCommand):
         except FileNotFoundError as error:
             self._end(f"A file does not exist ({_short(error)}); give the path of one that does.")
         except (OSError, UnicodeDecodeError) as error:
-            if _stdout_is_lost():
-                self._end(f"The output can't be written ({_short(error)}); look at where it goes.")
+            if isinstance(error, OSError) and error.filename is None:
+                _give_stdout_up()
+                self._end(f"The output can't be written ({error.strerror}); look at where it goes.")
             self._end(f"A file can't be read or written ({error}); look at its path and rights.")
         except ValueError as error:
             self.logger.debug("Unexpected.", exc_info=True)
@@ -71,14 +73,10 @@ class Command(SingerCommand):
         raise SystemExit(1)
 
 
-def _stdout_is_lost() -> bool:
-    """Whether stdout takes no more; Python then doesn't try again at its end, with exit 120."""
-    try:
-        sys.stdout.flush()
-    except OSError:
+def _give_stdout_up() -> None:
+    """Let Python not write the rest at its end, which would fail too and end with 120."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
 
 
 def _short(error: Exception) -> str:
