@@ -21,7 +21,7 @@ FEW = 40
 
 PULSE_SECONDS = 60.0
 PULSE_SHARE = 0.05
-"""A line of sums comes at most once a minute, and in a long run after this share of its time."""
+"""A line of sums comes once a minute at most, in a long run once in this share of its time."""
 
 FIELDS = {
     **{name: f"exports_{name}" for name in ("planned", "taken_up", "asked", "emitted")},
@@ -113,10 +113,10 @@ class Chronicle:
 
     def pulse(self) -> None:
         """Say what failed and how far the run is, each if that was not said lately."""
-        self._troubled(PULSE_SECONDS)
+        self._troubled(max(PULSE_SECONDS, PULSE_SHARE * self._tally.seconds))
         tally, total = self._tally, self._tally.total
         moved = total.planned > FEW and total.emitted != self._told
-        pause = max(PULSE_SECONDS, PULSE_SHARE * tally.seconds) if moved else QUIET_SECONDS
+        pause = max(PULSE_SECONDS if moved else QUIET_SECONDS, PULSE_SHARE * tally.seconds)
         if self.displayed or tally.seconds < self._told_at + pause:
             return
         self._told, self._told_at = total.emitted, tally.seconds

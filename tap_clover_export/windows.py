@@ -90,7 +90,7 @@ def count(span: Window, width: dt.timedelta, pending: Iterable[Window] = ()) -> 
 
 
 def _pieces(begin: DateTime, end: DateTime, width: dt.timedelta) -> int:
-    return -(-(end - begin).as_timedelta() // width)
+    return max(0, -(-(end - begin).as_timedelta() // width))
 
 
 def _cut(begin: DateTime, end: DateTime, width: dt.timedelta) -> Iterator[Window]:
