@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import sys
 import warnings
-from typing import Any
+from typing import Any, Self
 
 import click
 from singer_sdk.exceptions import (
@@ -19,6 +22,15 @@ from tap_clover_export.bookmarks import StateError
 from tap_clover_export.tokens import TokenStoreError
 
 
+class InputError(Exception):
+    """A file that was handed over can't be used; its text says which, why and what to do."""
+
+    @classmethod
+    def not_json(cls, kind: str, path: str, error: ValueError) -> Self:
+        """Of a file that holds something else."""
+        return cls(f"The {kind} {path} is not JSON ({_short(error)}); correct it.")
+
+
 class Command(SingerCommand):
     """Ends with the reason, in a sentence, instead of a traceback."""
 
@@ -28,20 +40,20 @@ class Command(SingerCommand):
             return super().main(*args, **options)
         except ConfigValidationError as error:
             self._end(*error.errors)
-        except (StateError, TokenStoreError) as error:
+        except (InputError, StateError, TokenStoreError) as error:
             self._end(str(error))
         except (MapExpressionError, StreamMapConfigError) as error:
             self._end(f"stream_maps can't be used ({_short(error)}); correct them.")
         except FileNotFoundError as error:
             self._end(f"A file does not exist ({_short(error)}); give the path of one that does.")
         except (OSError, UnicodeDecodeError) as error:
+            if isinstance(error, OSError) and error.filename is None:
+                _give_stdout_up()
+                self._end(f"The output can't be written ({error.strerror}); look at where it goes.")
             self._end(f"A file can't be read or written ({error}); look at its path and rights.")
         except ValueError as error:
             self.logger.debug("Unexpected.", exc_info=True)
-            self._end(
-                f"A setting, state or catalog is not JSON of the right shape ({_short(error)}); "
-                "correct it."
-            )
+            self._end(f"A setting is not JSON of the right shape ({_short(error)}); correct it.")
         except Exception as error:
             self.logger.debug("Unexpected.", exc_info=True)
             self._end(
@@ -59,6 +71,12 @@ class Command(SingerCommand):
         for reason in reasons:
             self.logger.error("%s", reason)
         raise SystemExit(1)
+
+
+def _give_stdout_up() -> None:
+    """Let Python not write the rest at its end, which would fail too and end with 120."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _short(error: Exception) -> str:

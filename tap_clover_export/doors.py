@@ -17,6 +17,9 @@ logger = logging.getLogger("tap-clover-export.exports")
 PROBE_SECONDS = 60.0
 REMIND_SECONDS = 1800.0
 
+SHORT_SECONDS = 60.0
+"""A busy Clover is not worth a line before it has been so for so long."""
+
 
 @dataclasses.dataclass
 class Places:
@@ -62,6 +65,7 @@ class Door:
         since: The first refusal since the last accepted export, if it refuses.
         hours: Its opening hours, if it named any.
         closed: Closed by its hours, otherwise busy.
+        said: Whether the log says that it waits.
     """
 
     region: str
@@ -70,6 +74,7 @@ class Door:
     hours: Hours | None = None
     closed: bool = False
     remind_at: float = 0.0
+    said: bool = False
     pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY))
 
     def refused(self, refusal: Refusal, now: float) -> None:
@@ -82,20 +87,21 @@ class Door:
             until = max(until, now + self.pauses.next())
         self.until = max(self.until, until)
         if first:
-            self.remind_at = now
+            short = not self.closed and self.until - now < SHORT_SECONDS
+            self.remind_at = now + SHORT_SECONDS if short else now
         self.remind(now)
 
     def accepted(self) -> None:
         """An export was accepted."""
-        if self.since is not None:
+        if self.said:
             logger.info("Region %s accepts exports again.", self.region)
-        self.since, self.until, self.remind_at = None, 0.0, 0.0
+        self.since, self.until, self.remind_at, self.said = None, 0.0, 0.0, False
         self.pauses.reset()
 
     def remind(self, now: float) -> None:
         """Say every half hour that it still waits."""
         if self.since is not None and now >= self.remind_at:
-            self.remind_at = now + REMIND_SECONDS
+            self.remind_at, self.said = now + REMIND_SECONDS, True
             logger.info(
                 "Waiting for region %s until %s: %s.",
                 self.region,

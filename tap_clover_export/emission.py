@@ -3,14 +3,15 @@
 Stands on these internals of singer-sdk 0.54: `Stream._sync_records` is what `Stream.sync` runs
 through for its records; a stream whose only map is a `SameRecordTransform` without flattening is
 written as it is; `Stream.mask` holds what the catalog deselects, a field without an entry of
-its own going by its parent's.
+its own going by its parent's; `CustomStreamMap._eval` evaluates an expression of a stream map.
 """
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
 
 from tap_clover_export import times
 
@@ -43,6 +44,22 @@ def goes_as_bytes(stream: Stream) -> bool:
         return False
     roots = deselected_roots(stream)
     return all(on or len(crumb) <= _ROOT or crumb[1] in roots for crumb, on in stream.mask.items())
+
+
+def map_failure(error: Exception) -> str | None:
+    """What to say where an expression of a stream map failed; None where none did.
+
+    The error's own text may hold a record's values, so it is left out.
+    """
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code is CustomStreamMap._eval.__code__:  # noqa: SLF001
+            name, expression = frame.f_locals["property_name"], frame.f_locals["expr"]
+            cause = error.__cause__ or error
+            return (
+                f"the stream map of {name or '__filter__'} failed on a record with "
+                f"{type(cause).__name__}; correct its expression {expression!r} in stream_maps"
+            )
+    return None
 
 
 def write_records(stream: ExportStream, context: dict[str, Any]) -> None:

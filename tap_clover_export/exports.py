@@ -191,6 +191,7 @@ class Exporter:
         *,
         poll_interval: float,
         timeout: float,
+        on_retry: Callable[[Partition, str], object] = lambda *_: None,
     ) -> None:
         """Make an exporter.
 
@@ -199,11 +200,14 @@ class Exporter:
             now: The time, in seconds since the epoch.
             poll_interval: The longest pause between two polls, in seconds.
             timeout: How long Clover may work on one export, in seconds of its open hours.
+            on_retry: Called, in any thread, where something is tried again, with
+                the reason where that is not in the log already.
         """
         self._client = client
         self._now = now
         self._poll_interval = poll_interval
         self._timeout = timeout
+        self._on_retry = on_retry
         self._hours = dict(TABLE)
 
     def advance(self, export: Export) -> Refusal | tuple[Export, ...] | None:
@@ -343,6 +347,7 @@ class Exporter:
     def _anew(self, export: Export) -> None:
         export.forget()
         export.due = self._now()
+        self._on_retry(export.partition, "")
 
     def _download(self, export: Export) -> None:
         """Fetch the next file; a link that fails is renewed by a poll."""
@@ -399,7 +404,8 @@ class Exporter:
             ) from error
         pause = max(trouble.pauses.next(), at_least or 0.0)
         export.due = now + pause
-        logger.info("%s: %s; again in %.1f s.", export, error, pause)
+        self._on_retry(export.partition, str(error))
+        logger.debug("%s: %s; again in %.1f s.", export, error, pause)
 
     def _unavailable(self, export: Export, error: Unavailable) -> Refusal:
         """Say what a 503 means; it burns no attempt, yet lasts no longer than an export may."""

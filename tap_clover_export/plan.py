@@ -54,6 +54,13 @@ class Work:
         if self.span:
             yield from windows.split(self.span, self.width, (p.window for p in self.pending))
 
+    @property
+    def count(self) -> int:
+        """How many windows there are."""
+        if self.span is None:
+            return 0
+        return windows.count(self.span, self.width, (p.window for p in self.pending))
+
     def exports(self) -> Iterator[Export]:
         """The windows as exports, each with its place: news first, then a window in turn."""
         known = {pending.window: pending for pending in self.pending}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tap_clover_export.exports import Export, Partition
     from tap_clover_export.plan import Work
     from tap_clover_export.schedule import Track
+    from tap_clover_export.tally import Tally
 
 logger = logging.getLogger("tap-clover-export.queue")
 
@@ -89,6 +90,7 @@ class Queue:
         workers: int | None = None,
         on_change: Callable[[], None] | None = None,
         interrupted: Callable[[], bool] = lambda: False,
+        tally: Tally | None = None,
     ) -> None:
         """Make a queue; nothing is asked of Clover before the first call of `take` or `next`.
 
@@ -102,6 +104,7 @@ class Queue:
             workers: How many threads; 0 does the work in the caller's thread while it waits.
             on_change: Called in the caller's thread after `pending` of a partition changed.
             interrupted: Whether the caller should stop waiting.
+            tally: Counts what happens.
         """
         self._clock = clock or SystemClock()
         self._exporter = exporter
@@ -114,7 +117,12 @@ class Queue:
         self._closed = False
         self._crash: BaseException | None = None
         self._schedule = Schedule(
-            self._clock.now, self.wake, places=places, max_wait=max_wait, max_run=max_run
+            self._clock.now,
+            self.wake,
+            places=places,
+            max_wait=max_wait,
+            max_run=max_run,
+            tally=tally,
         )
         for item in work:
             self._schedule.add(item)
@@ -123,6 +131,11 @@ class Queue:
     def tracks(self) -> dict[Partition, Track]:
         """The partitions' exports."""
         return self._schedule.tracks
+
+    @property
+    def running(self) -> int:
+        """Exports that are in progress at Clover or being asked for."""
+        return self._schedule.running
 
     # Taking, in the caller's thread
 

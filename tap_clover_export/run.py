@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from tap_clover_export import bookmarks, outlook, times
 from tap_clover_export.auth import Auth
+from tap_clover_export.chronicle import Chronicle
 from tap_clover_export.client import Client
 from tap_clover_export.exports import Exporter, Partition, refusal
 from tap_clover_export.plan import work
 from tap_clover_export.queue import Queue, Stopped, SystemClock
+from tap_clover_export.tally import Tally
 from tap_clover_export.tokens import TokenStore, TokenStoreError
 from tap_clover_export.wire import CloverError, Refused
 
@@ -38,6 +40,8 @@ class Run:
 
     Attributes:
         work: What each partition lacks.
+        tally: What is done so far.
+        chronicle: Tells the log of it.
         signal: The signal that asked the run to stop, if one did.
     """
 
@@ -73,6 +77,8 @@ class Run:
         self._held: set[Partition] = set()
         self._queue: Queue | None = None
         self.signal: int | None = None
+        self.tally = Tally(self._clock.now)
+        self.chronicle = Chronicle(self.tally)
         now = times.from_seconds(self._clock.now())
         self.work = [
             work(
@@ -105,6 +111,7 @@ class Run:
                 self._clock.now,
                 poll_interval=settings.poll_interval,
                 timeout=settings.export_timeout,
+                on_retry=self._retried,
             )
             self._queue = Queue(
                 self.work,
@@ -116,11 +123,18 @@ class Run:
                 workers=self._workers,
                 on_change=self.checkpoint,
                 interrupted=self._interrupted,
+                tally=self.tally,
             )
         return self._queue
 
+    def _retried(self, partition: Partition, reason: str) -> None:
+        self.tally.retried(partition)
+        if reason:
+            self.chronicle.retried(reason)
+
     def _interrupted(self) -> bool:
         self._states.look()
+        self.chronicle.pulse()
         return self.signal is not None
 
     def entry(self, partition: Partition) -> dict[str, Any]:
@@ -154,14 +168,16 @@ class Run:
                     "exported until then.",
                     item.partition,
                 )
-        spans = [item for item in self.work if item.span]
-        logger.info(
-            "%d of %d streams of merchants have something to export, %d exports of former runs "
-            "can be taken up.",
-            len(spans),
-            len(self.work),
-            sum(len(item.pending) for item in spans),
+        for item in self.work:
+            self.tally.plan(item.partition, item.count)
+        self.chronicle.begin(
+            self._settings.max_concurrent_exports, sum(len(item.pending) for item in self.work)
         )
+
+    @property
+    def running(self) -> int:
+        """Exports that are in progress at Clover or being asked for."""
+        return self._queue.running if self._queue else 0
 
     def next(self) -> Export | None:
         """The export to emit next, over all partitions."""
@@ -195,6 +211,7 @@ class Run:
         partition, end = export.partition, export.window.end
         if export.created and export.created < end:
             end = export.created
+        self.chronicle.emitted(export, self._clock.now() - export.asked)
         bookmark = None if partition in self._held else end
         if end < export.window.end:
             self._held.add(partition)
@@ -232,6 +249,7 @@ class Run:
             for partition, pending in self._queue.changes():
                 bookmarks.write(self.entry(partition), bookmark=None, pending=pending)
             self.client.close()
+        self.tally.close()
         if not quietly:
             self._states.write_state(self._state, last=True)
 

@@ -13,6 +13,7 @@ from tap_clover_export.availability import Refusal
 from tap_clover_export.bookmarks import Pending
 from tap_clover_export.doors import Door, Places
 from tap_clover_export.exports import ExportFailedError, Stage
+from tap_clover_export.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,6 +88,7 @@ class Schedule:
         places: int,
         max_wait: float,
         max_run: float | None,
+        tally: Tally | None = None,
     ) -> None:
         """Make an empty schedule.
 
@@ -96,8 +98,10 @@ class Schedule:
             places: How many exports may be in progress at Clover at a time.
             max_wait: How long a region may refuse, in seconds, before its work is given up.
             max_run: After so many seconds no new export is asked for.
+            tally: Counts what happens.
         """
         self._now = now
+        self._tally = tally or Tally(now)
         self._ring = ring
         self._places = Places(places)
         self._spooled_most = max(2, SPOOLED * places)
@@ -133,11 +137,13 @@ class Schedule:
         """An export was emitted whole."""
         track = self.tracks[export.partition]
         track.line.popleft()
+        self._tally.emitted(export.partition)
         self._let_go(export)
         if track.head and track.head.ready:
             heapq.heappush(self._ready, track.head)
         if not track.line:
             self._open.discard(track)
+            self._tally.finished(export.partition)
 
     def changes(self) -> list[tuple[Partition, list[Pending]]]:
         """The partitions whose pending exports changed since the last call."""
@@ -148,6 +154,11 @@ class Schedule:
     def changed(self) -> bool:
         """Whether pending exports changed since the last call of `changes`."""
         return bool(self._touched)
+
+    @property
+    def running(self) -> int:
+        """Exports that are in progress at Clover or being asked for."""
+        return self._places.taken
 
     @property
     def idle(self) -> bool:
@@ -223,6 +234,10 @@ class Schedule:
             self._places.taken -= 1
         if asking and export.id:
             door.accepted()
+            self._tally.asked(export.partition)
+            self._tally.waits_no_more(door.region)
+        elif not isinstance(outcome, Refusal) and not self._asks[door.region]:
+            self._tally.waits_no_more(door.region)
         if export.id != before[0] or isinstance(outcome, tuple):
             self._touched.add(track.partition)
         if not export.spool:
@@ -243,11 +258,13 @@ class Schedule:
                 return
         if asking or refusal.closed:
             door.refused(refusal, now)
+            self._tally.waiting(door.region, door.until, door.why())
 
     def _replace(self, track: Track, export: Export, halves: tuple[Export, ...]) -> None:
         place = track.line.index(export)
         export.dropped = True
         del track.line[place]
+        self._tally.split(track.partition)
         for half in reversed(halves):
             track.line.insert(place, half)
             self._plan(half)
@@ -258,6 +275,7 @@ class Schedule:
             return
         if track.failure is None:
             logger.error("%s: %s.", track.partition, reason)
+            self._tally.failed(track.partition)
         track.failure, track.failed = reason, export.window
         track.rest, track.waiting = iter(()), None
         while track.line:
@@ -303,6 +321,7 @@ class Schedule:
                 export.asked = self._now()
                 self._places.taken += 1
                 track.left -= 1
+                self._tally.took_up(track.partition)
             else:
                 track.waiting = export
             self._plan(export)
@@ -387,6 +406,7 @@ class Schedule:
                 export,
             )
         asks.clear()
+        self._tally.waits_no_more(region)
         return False
 
     def _asked_enough(self) -> bool:

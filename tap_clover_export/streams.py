@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from singer_sdk import SchemaDirectory, Stream, StreamSchema
@@ -12,6 +13,7 @@ from typing_extensions import override
 from tap_clover_export import emission, schemas, times
 from tap_clover_export.bookmarks import REPLICATION_KEY
 from tap_clover_export.cleaning import BadFileError
+from tap_clover_export.meters import RecordCounter, SyncTimer
 from tap_clover_export.records import Reader
 
 if TYPE_CHECKING:
@@ -47,6 +49,16 @@ class ExportStream(Stream):
     def reader(self) -> Reader:
         """Reads Clover's files; one for the whole run, since it learns."""
         return Reader(self.name, self.schema, emission.deselected_roots(self))
+
+    @functools.cached_property
+    def counter(self) -> RecordCounter:
+        """Counts the stream's records over the whole run."""
+        return RecordCounter(self.name, self.tap.run.tally.count(self.name))
+
+    @functools.cached_property
+    def timer(self) -> SyncTimer:
+        """Sums up the time in which the stream is emitted."""
+        return SyncTimer(self.name)
 
     @property
     @override
@@ -84,12 +96,11 @@ class ExportStream(Stream):
         """Move the bookmark if every record of the export is written."""
         if not export.emitted:
             return
-        if export.spool:
-            self.logger.info("Emitted %d records: %s.", export.spool.records, export)
         self.tap.run.finish(export)
 
     def report(self) -> None:
         """Say, once a run, what was seen of the records as a whole."""
+        self._close_meters()
         seen = self.reader.observed
         if self.reader.replaced:
             self.logger.warning(
@@ -117,7 +128,27 @@ class ExportStream(Stream):
                 seen.modified,
             )
 
-    # What the SDK does a record, a sync or a bookmark, done here once a window instead
+    # What the SDK does a record, a sync or a bookmark, done here once a window or run instead
+
+    @override
+    def get_record_counter(self, **_: Any) -> RecordCounter:
+        return self.counter
+
+    @override
+    def get_sync_timer(self) -> SyncTimer:
+        return self.timer
+
+    def _close_meters(self) -> None:
+        if self.selected:
+            run = self.tap.run
+            self.counter.close()
+            failed = bool(run.tally.count(self.name).failed) or run.signal is not None
+            self.timer.close(failed=failed)
+
+    @override
+    def log(self, message: str, *args: Any, level: int = 0, **options: Any) -> None:
+        """The SDK's own lines, some a window, are for DEBUG; the run says what fails."""
+        super().log(message, *args, level=min(level, logging.DEBUG), **options)
 
     @override
     def _sync_records(
@@ -142,6 +173,7 @@ class ExportStream(Stream):
     @override
     def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:
         """Write the last state of a sync of the whole stream."""
+        self._close_meters()
         self.tap.finish_stream()
 
     @override

@@ -20,9 +20,10 @@ from singer_sdk.tap_base import CliTestOptionValue
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 from typing_extensions import override
 
-from tap_clover_export import settings, times
+from tap_clover_export import display, settings, times
 from tap_clover_export.bookmarks import StateError
-from tap_clover_export.command import Command
+from tap_clover_export.command import Command, InputError
+from tap_clover_export.emission import map_failure
 from tap_clover_export.exports import unexpected
 from tap_clover_export.fields import REGIONS
 from tap_clover_export.messages import OutputClosed, States, Writer
@@ -69,6 +70,9 @@ class TapCloverExport(Tap):
     ]
 
     clock: Clock = SystemClock()
+    display: display.Display | None = None
+    """Shows the run on a terminal."""
+
     workers: int | None = None
     """How many threads work ahead; None leaves it to `max_concurrent_exports`."""
 
@@ -264,9 +268,10 @@ class TapCloverExport(Tap):
     def sync_in_turns(self) -> int:
         """Emit what is ready, in the order of work over all streams; answers the exit code."""
         try:
-            with contextlib.suppress(Stopped):
-                self._emit_in_turns()
-            self.run.close()
+            with self.display or contextlib.nullcontext():
+                with contextlib.suppress(Stopped):
+                    self._emit_in_turns()
+                self.run.close()
         except OutputClosed:
             self.run.close(quietly=True)
             self.logger.error("Who read the output is gone; look at why the loader ended.")  # noqa: TRY400
@@ -289,11 +294,13 @@ class TapCloverExport(Tap):
                 self.run.fail(partition, str(error))
             except Exception as error:
                 self.logger.debug("Unexpected.", exc_info=True)
-                self.run.fail(partition, unexpected(error))
+                self.run.fail(partition, map_failure(error) or unexpected(error))
 
     def _exit_code(self) -> int:
         for stream in self.streams.values():
             cast("ExportStream", stream).report()
+        shown = self.display is not None and self.display.summarize()
+        self.run.chronicle.end(shown=shown)
         if self.run.signal is not None:
             self.logger.warning("Stopped by signal %d; run again to go on.", self.run.signal)
             return 128 + self.run.signal
@@ -329,6 +336,8 @@ class TapCloverExport(Tap):
         if self._syncing and self.run.signal is None:
             self.run.stop(signum)
             return
+        if self.display:
+            self.display.leave()
         signal.signal(signum, signal.SIG_DFL)
         signal.raise_signal(signum)
 
@@ -351,14 +360,17 @@ class TapCloverExport(Tap):
         config = config or _ConfigInput()
         tap = cls(
             config=config.config,
-            state=None if state is None else _state(state.read()),
-            catalog=None if catalog is None else _catalog(catalog.read()),
+            state=None if state is None else _state(_read(state, "state")),
+            catalog=None if catalog is None else _catalog(_read(catalog, "catalog")),
             parse_env_config=config.parse_env,
         )
         if plan:
             click.echo(tap.run.plan(plan))
             return
         cls.print_version(print_fn=cls.logger.info)
+        if display.fits():
+            tap.display = display.Display(tap.run.tally, lambda: tap.run.running)
+            tap.run.chronicle.displayed = True
         tap._syncing = bool(tap.run)
         code = tap.sync_in_turns()
         for signum in (signal.SIGTERM, signal.SIGINT):
@@ -371,11 +383,17 @@ class TapCloverExport(Tap):
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
         """Read the config files."""
-        try:
-            return super().cb_config(ctx, param, value)
-        except TypeError as error:
-            reason = "A config file holds no JSON object; correct it."
-            raise ConfigValidationError(reason, errors=[reason], schema={}) from error
+        merged = _ConfigInput()
+        for path in value:
+            try:
+                one = super().cb_config(ctx, param, (path,))
+            except TypeError as error:
+                raise InputError(f"The config {path} holds no JSON object; correct it.") from error
+            except ValueError as error:
+                raise InputError.not_json("config", path, error) from error
+            merged.config |= one.config
+            merged.parse_env |= one.parse_env
+        return merged
 
     @override
     @classmethod
@@ -415,8 +433,19 @@ class TapCloverExport(Tap):
         )
 
 
-def _state(text: str) -> dict[str, Any]:
-    state: Any = load_json(text)
+def _read(file: IO[str], kind: str) -> Any:  # noqa: ANN401
+    """What a JSON file holds.
+
+    Raises:
+        InputError: It is no JSON.
+    """
+    try:
+        return load_json(file.read())
+    except ValueError as error:
+        raise InputError.not_json(kind, file.name, error) from error
+
+
+def _state(state: Any) -> dict[str, Any]:  # noqa: ANN401
     bookmarks = state.get("bookmarks", {}) if isinstance(state, dict) else None
     if not isinstance(bookmarks, dict) or not all(
         isinstance(entry, dict) for entry in bookmarks.values()
@@ -428,11 +457,11 @@ def _state(text: str) -> dict[str, Any]:
     return content
 
 
-def _catalog(text: str) -> dict[str, Any]:
-    catalog: Any = load_json(text)
+def _catalog(catalog: Any) -> dict[str, Any]:  # noqa: ANN401
     if not isinstance(catalog, dict) or not isinstance(catalog.get("streams"), list):
-        raise ValueError("the catalog has no list of streams")  # noqa: TRY004
-    return catalog
+        raise InputError("The catalog has no list of streams; make one with --discover.")
+    content: dict[str, Any] = catalog
+    return content
 
 
 OWN_SETTINGS = frozenset(TapCloverExport.config_jsonschema["properties"])

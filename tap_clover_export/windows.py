@@ -79,6 +79,20 @@ def split(span: Window, width: dt.timedelta, pending: Iterable[Window] = ()) -> 
     yield from _cut(begin, span.end, width)
 
 
+def count(span: Window, width: dt.timedelta, pending: Iterable[Window] = ()) -> int:
+    """How many windows `split` cuts a span into, without cutting it."""
+    begin, found = span.start, 0
+    for known in sorted(pending):
+        if begin <= known.start < known.end <= span.end and known.width <= WIDEST:
+            found += _pieces(begin, known.start, width) + 1
+            begin = known.end
+    return found + _pieces(begin, span.end, width)
+
+
+def _pieces(begin: DateTime, end: DateTime, width: dt.timedelta) -> int:
+    return max(0, -(-(end - begin).as_timedelta() // width))
+
+
 def _cut(begin: DateTime, end: DateTime, width: dt.timedelta) -> Iterator[Window]:
     while begin < end:
         stop = min(begin + width, end)

@@ -13,9 +13,9 @@ PACKAGE = Path(tap_clover_export.__file__).parent
 NAME = "tap_clover_export"
 
 ORDER = [
-    {"secret", "times", "pauses", "cleaning", "schemas"},
-    {"windows", "availability", "wire"},
-    {"fields", "spool", "tokens", "bookmarks", "records", "doors"},
+    {"secret", "times", "pauses", "cleaning", "schemas", "tally"},
+    {"windows", "availability", "wire", "chronicle", "meters"},
+    {"fields", "spool", "display", "tokens", "bookmarks", "records", "doors"},
     {"merchants"},
     {"settings"},
     {"auth"},
@@ -33,7 +33,7 @@ ORDER = [
 ]
 """The rooms from the bottom up: each may import from those below, never across or up."""
 
-SINGER = {"tap", "streams", "emission", "messages", "command"}
+SINGER = {"tap", "streams", "emission", "messages", "meters", "command"}
 HTTP = {"client", "auth", "wire"}
 PURE = {
     "windows",

@@ -128,6 +128,64 @@ BAD_FILES: dict[str, Callable[[Path], list[str]]] = {
 }
 
 
+@pytest.mark.parametrize("option", ["--config", "--state", "--catalog"])
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00"])
+def test_a_file_that_is_no_json_is_named(option: str, content: bytes, tmp_path: Path) -> None:
+    """Which of the files it is, is said."""
+    file = tmp_path / "this-one"
+    file.write_bytes(content)
+    arguments = [] if option == "--config" else ["--config", write_config(tmp_path, GOOD)]
+    done = command(*arguments, option, str(file))
+    assert done.returncode == 1
+    assert last(done.stderr).startswith(f"The {option[2:]} {file} is not JSON (")
+    assert last(done.stderr).endswith("; correct it.")
+
+
+@pytest.mark.parametrize("option", ["--plan", "--plan=json", "--about", "--discover", None])
+def test_output_that_takes_nothing(option: str | None, tmp_path: Path) -> None:
+    """A full disk under stdout ends with 1 and a sentence, not with Python's own 120."""
+    arguments = ["--config", write_config(tmp_path, GOOD), *filter(None, [option])]
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "tap_clover_export", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    sentence = "The output can't be written (No space left on device); look at where it goes."
+    assert last(done.stderr) == sentence
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("stream", "name", "expression", "error"),
+    [
+        ("orders", "total", "1/0", "ZeroDivisionError"),
+        ("payments", "__filter__", "nobody(amount)", "FunctionNotDefined"),
+        ("orders", "note", "int('s3cr3t' + id)", "ValueError"),
+    ],
+)
+def test_a_stream_map_that_fails(
+    stream: str, name: str, expression: str, error: str, tmp_path: Path
+) -> None:
+    """The property and its expression are named, no value; the other stream is whole."""
+    with clover(days=3) as simulator:
+        settings = config_for(simulator, stream_maps={stream: {name: expression}})
+        done = command("--config", write_config(tmp_path, settings))
+        assert done.returncode == 1
+        assert f"the stream map of {name} failed on a record with {error}" in last(done.stderr)
+        assert f"correct its expression {expression!r} in stream_maps" in last(done.stderr)
+        assert "unexpected" not in done.stderr
+        other = {"orders": "PAYMENTS", "payments": "ORDERS"}[stream]
+        came = [
+            m["record"]["id"] for m in map(json.loads, done.stdout.splitlines()) if "record" in m
+        ]
+        assert sorted(came) == sorted(r["id"] for r in simulator.records(ONE, other))  # type: ignore[arg-type]
+
+
 def write(path: Path, text: str) -> str:
     """A file; answers its path."""
     path.write_text(text)

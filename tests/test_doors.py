@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tap_clover_export import times
 from tap_clover_export.availability import TABLE, Refusal
-from tap_clover_export.doors import PROBE_SECONDS, REMIND_SECONDS, Door, Places
+from tap_clover_export.doors import PROBE_SECONDS, REMIND_SECONDS, SHORT_SECONDS, Door, Places
 
 if TYPE_CHECKING:
     from pendulum import DateTime
@@ -241,3 +241,18 @@ def test_a_door_is_not_opened_by_another_answer() -> None:
     assert door.until == times.to_ms(OPENING) / 1000
     door.refused(_closed(OPENING.add(hours=1)), NOW)
     assert door.until == times.to_ms(OPENING) / 1000 + 3600
+
+
+def test_a_short_busy_wait_is_no_line(said: pytest.LogCaptureFixture) -> None:
+    """Busy for less than a minute is not said, nor its end; from a minute on both are."""
+    door = Door("us")
+    for second in range(0, 3000, 50):
+        door.refused(Refusal(closed=False), NOW + second)
+        door.remind(NOW + second + 30)
+        door.accepted()
+    assert said.messages == []
+
+    door.refused(Refusal(closed=False), NOW)
+    door.remind(NOW + SHORT_SECONDS)
+    door.accepted()
+    assert len(said.messages) == 2

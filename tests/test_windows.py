@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
-from tap_clover_export.windows import NARROWEST, WIDEST, Window, missing, split
+from tap_clover_export.windows import NARROWEST, WIDEST, Window, count, missing, split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -259,3 +259,13 @@ def test_windows_sort_by_time_and_compare_by_value() -> None:
     assert again == Window(_day(1), _day(2))
     assert {again} == {Window(_day(1), _day(2))}
     assert min([Window(_day(1), _day(2)), Window(_day(0), _day(9))]).start == _day(0)
+
+
+@given(moments, moments, widths, st.lists(st.tuples(moments, moments), max_size=5))
+def test_windows_are_counted_without_cutting(
+    begin: DateTime, end: DateTime, width: dt.timedelta, known: list[tuple[DateTime, DateTime]]
+) -> None:
+    """The number is that of the windows, whatever is pending among them."""
+    span = Window(begin, end)
+    pending = [Window(start, min(stop, start + WIDEST)) for start, stop in known]
+    assert count(span, width, pending) == len(list(split(span, width, pending)))
