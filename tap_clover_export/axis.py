@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 from typing import TYPE_CHECKING
 
 import pendulum
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 WIDTH = 1000
 """The width of a strip's view box; 0 is now, `-WIDTH` the view's start."""
+
+_FIRST_SCREEN = 10
+"""So many streams, of those that are most behind, are seen first."""
 
 _MOST_TICKS = 5
 _LINE = "linear-gradient(var(--rule),var(--rule))"
@@ -54,7 +58,7 @@ class View:
 
 
 def views(now: DateTime, *, begin: DateTime, planned: Sequence[DateTime]) -> list[View]:
-    """The views there are, the narrowest first; the first that shows most of the work is chosen.
+    """The views there are, the narrowest first; one that suits what is seen first is chosen.
 
     Args:
         now: The time.
@@ -64,7 +68,7 @@ def views(now: DateTime, *, begin: DateTime, planned: Sequence[DateTime]) -> lis
     whole = max(dt.timedelta(seconds=(now - begin).total_seconds()), dt.timedelta(days=1))
     spans = [(name, dt.timedelta(days=days)) for name, days in _NAMED]
     spans = [*((name, span) for name, span in spans if span < whole), ("All", whole)]
-    most = sorted(planned)[len(planned) // 4] if planned else now
+    most = sorted(planned)[min(len(planned) // 4, _FIRST_SCREEN)] if planned else now
     fits = (place for place, (_, span) in enumerate(spans) if most >= now - span)
     chosen = next(fits, len(spans) - 1)
     return [
@@ -91,7 +95,7 @@ def style(views: Sequence[View], window: dt.timedelta) -> str:
 
 def _ticks(start: DateTime, now: DateTime) -> Iterator[tuple[float, str]]:
     for unit, step in _STEPS:
-        found = list(_steps(unit, step, start, now))
+        found = list(itertools.islice(_steps(unit, step, start, now), _MOST_TICKS + 1))
         if len(found) <= _MOST_TICKS:
             break
     for time in found:

@@ -22,6 +22,8 @@ from tests.plans import DAY, NOW
         (1000, [], ["2 weeks", "3 months", "1 year", "All"], "2 weeks"),
         # a few that are far behind do not make the others too small to see
         (1000, [8, 8, 8, 1000], ["2 weeks", "3 months", "1 year", "All"], "2 weeks"),
+        (1000, [*[8] * 900, *[1000] * 10], ["2 weeks", "3 months", "1 year", "All"], "2 weeks"),
+        (1000, [*[8] * 900, *[1000] * 11], ["2 weeks", "3 months", "1 year", "All"], "All"),
         (1000, [8, 8, 1000, 1000], ["2 weeks", "3 months", "1 year", "All"], "All"),
         (60, [60], ["2 weeks", "All"], "All"),
         (3, [3], ["All"], "All"),
@@ -29,7 +31,7 @@ from tests.plans import DAY, NOW
     ],
 )
 def test_views(days: float, planned: list[float], names: list[str], chosen: str) -> None:
-    """Views narrower than everything, the one chosen that shows most of the work."""
+    """Views narrower than everything, the one chosen that suits what is seen first."""
     views = axis.views(NOW, begin=NOW - days * DAY, planned=[NOW - back * DAY for back in planned])
 
     assert [view.name for view in views] == names
