@@ -48,7 +48,7 @@ class Hours:
 
     def next_opening(self, time: DateTime) -> DateTime:
         """The earliest time from now on at which the region is open; the time itself if it is."""
-        for begin, end in self._spans(time):
+        for begin, end in self.spans(time):
             if time < end:
                 return max(time, begin)
         return time
@@ -56,7 +56,7 @@ class Hours:
     def open_seconds(self, since: DateTime, until: DateTime) -> float:
         """How long the region was open between two times."""
         total = 0.0
-        for begin, end in self._spans(since):
+        for begin, end in self.spans(since):
             if begin >= until:
                 break
             total += max(0.0, (min(end, until) - max(begin, since)).total_seconds())
@@ -76,7 +76,7 @@ class Hours:
             for a, b in rows
         )
 
-    def _spans(self, since: DateTime) -> Iterator[tuple[DateTime, DateTime]]:
+    def spans(self, since: DateTime) -> Iterator[tuple[DateTime, DateTime]]:
         """Every span that ends after a time, in order, for ever; none where never open."""
         if not any(self.week):
             return

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 from typing import TYPE_CHECKING, Any
 
-from tap_clover_export import times
+from tap_clover_export import estimate, times
 from tap_clover_export.availability import TABLE
 
 if TYPE_CHECKING:
@@ -16,31 +16,39 @@ if TYPE_CHECKING:
 
     from tap_clover_export.plan import Work
 
-GUESS_SECONDS = 180.0
-"""How long one export is taken to last; Clover gives no figure."""
 
-
-def outlook(work: Sequence[Work], *, now: DateTime, places: int) -> dict[str, Any]:
+def outlook(
+    work: Sequence[Work], *, now: DateTime, places: int, max_run: float | None = None
+) -> dict[str, Any]:
     """What a run would do.
 
     Args:
         work: What each partition lacks.
         now: The time.
         places: How many exports may be in progress at Clover at a time.
+        max_run: After so many seconds no new export is asked for.
 
     Returns:
-        `now`, `exports` to ask for, `pending` ones to take up, `regions` with their next opening,
-        `end` (an estimate) and `streams`, a row a merchant and stream; times in RFC 3339.
+        `now`, `exports` to ask for, `pending` ones to take up, those `left` by `max_run`,
+        `regions` with their next opening, `end` (an estimate) and `streams`, a row a merchant
+        and stream; times in RFC 3339.
     """
-    rows = [_row(item) for item in work]
-    exports = sum(row["windows"] - row["pending"] for row in rows)
+    left = estimate.left(work, now=now, places=places, max_run=max_run)
+    rows = [_row(item, left[item.partition]) for item in work]
     regions = sorted({item.partition.merchant.region for item in work})
+    exports = {
+        item.partition: row["windows"] - row["left"] for item, row in zip(work, rows, strict=True)
+    }
+    end = estimate.end(work, exports, now=now, places=places)
+    if max_run is not None and left:
+        end = max(end, now + dt.timedelta(seconds=max_run))
     return {
         "now": times.to_text(now),
-        "exports": exports,
+        "exports": sum(row["windows"] - row["pending"] - row["left"] for row in rows),
         "pending": sum(row["pending"] for row in rows),
+        "left": left.total(),
         "regions": {region: _region(region, now) for region in regions},
-        "end": times.to_text(_end(work, now, places)),
+        "end": times.to_text(end),
         "streams": rows,
     }
 
@@ -73,25 +81,31 @@ def to_text(plan: dict[str, Any]) -> str:
             if hours["hours"]
             else f"Region {region}: no opening hours are known."
         )
+    if plan["left"]:
+        lines.append(f"Exports that max_run_hours leaves for a later run: {plan['left']}.")
     lines.append(
-        f"The run could end at {plan['end']}, if an export takes {GUESS_SECONDS / 60:g} minutes."
-        if plan["exports"] or plan["pending"]
+        f"The run could end at {plan['end']}, if an export takes "
+        f"{estimate.EXPORT_SECONDS / 60:g} minutes."
+        if plan["exports"] or plan["pending"] or plan["left"]
         else "Nothing is missing."
     )
     return "\n".join(lines)
 
 
-def _row(item: Work) -> dict[str, Any]:
-    merchant = item.partition.merchant
+def _row(item: Work, left: int) -> dict[str, Any]:
+    merchant, span = item.partition.merchant, item.span
+    behind = span.end - max(item.bookmark or span.start, span.start) if span else dt.timedelta(0)
     return {
         "merchant_id": merchant.id,
         "stream": item.partition.stream,
         "region": merchant.region,
         "bookmark": times.to_text(item.bookmark) if item.bookmark else None,
-        "start": times.to_text(item.span.start) if item.span else None,
-        "end": times.to_text(item.span.end) if item.span else None,
+        "start": times.to_text(span.start) if span else None,
+        "end": times.to_text(span.end) if span else None,
+        "behind_seconds": int(behind.total_seconds()),
         "windows": sum(1 for _ in item.windows()),
         "pending": len(item.pending),
+        "left": left,
     }
 
 
@@ -101,22 +115,3 @@ def _region(region: str, now: DateTime) -> dict[str, str | None]:
         "hours": str(hours) if hours else None,
         "opens": times.to_text(hours.next_opening(now)) if hours else None,
     }
-
-
-def _end(work: Sequence[Work], now: DateTime, places: int) -> DateTime:
-    """When the last export could be finished, each region working in its open hours."""
-    end = now
-    for region in {item.partition.merchant.region for item in work}:
-        mine = [item for item in work if item.partition.merchant.region == region]
-        exports = sum(1 for item in mine for _ in item.windows())
-        needed = -(-exports // places) * GUESS_SECONDS
-        time, hours = now, TABLE.get(region)
-        while hours and needed > 0:
-            time = hours.next_opening(time)
-            today = hours.open_seconds(time, time + dt.timedelta(hours=12))
-            if today >= needed:
-                break
-            needed -= today
-            time += dt.timedelta(hours=12)
-        end = max(end, time + dt.timedelta(seconds=needed))
-    return end

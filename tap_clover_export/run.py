@@ -254,12 +254,17 @@ class Run:
             self._states.write_state(self._state, last=True)
 
     def plan(self, form: str) -> str:
-        """What the run would do: `text` or `json`."""
+        """What the run would do: `text`, `json` or `html`."""
         plan = outlook.outlook(
             self.work,
             now=times.from_seconds(self._clock.now()),
             places=self._settings.max_concurrent_exports,
+            max_run=self._settings.max_run,
         )
+        if form == "html":
+            from tap_clover_export import page  # noqa: PLC0415 - a run needs no templates
+
+            return page.to_html(plan, self.work, self._settings)
         return outlook.to_json(plan) if form == "json" else outlook.to_text(plan)
 
     def check(self, say: Callable[[str], object]) -> bool:

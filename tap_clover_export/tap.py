@@ -414,8 +414,11 @@ class TapCloverExport(Tap):
             ["--plan"],
             is_flag=False,
             flag_value="text",
-            type=click.Choice(["text", "json"]),
-            help="Say what the next run would do; asks Clover nothing.",
+            type=click.Choice(["text", "json", "html"]),
+            help=(
+                "Say what the next run would do; asks Clover nothing. --plan=json is for "
+                "programs, --plan=html a page for the browser."
+            ),
         )
         for option in command.params:
             if isinstance(option, click.Option) and option.name == "test":

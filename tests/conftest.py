@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.browser import browser  # noqa: F401
 from tests.harness import clover
 from tests.postgres import database  # noqa: F401
 

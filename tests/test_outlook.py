@@ -72,6 +72,7 @@ def test_a_small_plan_for_programs() -> None:
         "now": "2026-03-02T16:30:00.000Z",
         "exports": 3,
         "pending": 1,
+        "left": 0,
         "regions": {
             "la": {"hours": None, "opens": None},
             "us": {"hours": "MON-SUN 10:00-15:00", "opens": "2026-03-03T10:00:00.000Z"},
@@ -85,8 +86,10 @@ def test_a_small_plan_for_programs() -> None:
                 "bookmark": None,
                 "start": "2025-12-22T16:30:00.000Z",
                 "end": "2026-03-02T16:30:00.000Z",
+                "behind_seconds": 6_048_000,
                 "windows": 3,
                 "pending": 1,
+                "left": 0,
             },
             {
                 "merchant_id": "M1",
@@ -95,8 +98,10 @@ def test_a_small_plan_for_programs() -> None:
                 "bookmark": "2026-02-28T16:30:00.000Z",
                 "start": "2026-02-21T16:30:00.000Z",
                 "end": "2026-03-02T16:30:00.000Z",
+                "behind_seconds": 172_800,
                 "windows": 1,
                 "pending": 0,
+                "left": 0,
             },
             {
                 "merchant_id": "MERCHANT2",
@@ -105,8 +110,10 @@ def test_a_small_plan_for_programs() -> None:
                 "bookmark": "2026-03-02T16:30:00.000Z",
                 "start": None,
                 "end": None,
+                "behind_seconds": 0,
                 "windows": 0,
                 "pending": 0,
+                "left": 0,
             },
         ],
     }
@@ -151,6 +158,28 @@ def test_nothing_missing_is_said() -> None:
 
     assert (made["exports"], made["pending"], made["end"]) == (0, 0, times.to_text(NOW))
     assert outlook.to_text(made).endswith("\nNothing is missing.")
+
+
+def test_a_short_run_leaves_some() -> None:
+    """What `max_run_hours` leaves is no part of the run, and the text says so."""
+    made = outlook.outlook([_work(300, region="la")], now=NOW, places=1, max_run=6 * 60)
+
+    assert (made["exports"], made["left"]) == (2, 8)
+    assert made["end"] == times.to_text(NOW.add(minutes=6))
+    assert outlook.to_text(made).splitlines()[-2:] == [
+        "Exports that max_run_hours leaves for a later run: 8.",
+        "The run could end at 2026-03-02T16:36:00.000Z, if an export takes 3 minutes.",
+    ]
+
+
+def test_a_run_that_ends_before_the_opening_leaves_all() -> None:
+    """Where no opening hour lies within the run it ends with it; pending exports are no asking."""
+    pending = Pending("E1", Window(NOW.subtract(days=40), NOW.subtract(days=20)), NOW)
+    made = outlook.outlook([_work(40)], now=NOW, places=1, max_run=3600)
+    assert (made["exports"], made["left"], made["end"]) == (0, 2, "2026-03-02T17:30:00.000Z")
+
+    made = outlook.outlook([_work(40, pending=(pending,))], now=NOW, places=1, max_run=3600)
+    assert (made["exports"], made["pending"], made["left"]) == (0, 1, 1)
 
 
 def test_only_pending_exports_are_work() -> None:

@@ -157,6 +157,7 @@ def test_commands(search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             for more in (
                 ["--about", "--format=json"],
                 ["--plan=json"],
+                ["--plan=html"],
                 ["--test"],
                 ["--discover"],
                 [],
@@ -164,7 +165,7 @@ def test_commands(search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ]
         with ThreadPoolExecutor(2) as pool:
             done = list(pool.map(lambda words: command(*words), [*commands, ("--config", bad)]))
-        assert [one.returncode for one in done] == [0, 0, 0, 0, 0, 1]
+        assert [one.returncode for one in done] == [0, 0, 0, 0, 0, 0, 1]
         assert '"POST /oauth/v2/refresh HTTP/1.1" 200' in "".join(one.stderr for one in done)
         texts = [text for one in done for text in (one.stdout, one.stderr)]
         assert search.found(simulator, *texts) == set()
