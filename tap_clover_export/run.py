@@ -93,7 +93,8 @@ class Run:
     def client(self) -> Client:
         """Speaks to Clover for this run."""
         store = TokenStore(self._settings.token_store)
-        return Client(Auth(self._settings.client_id, store, self._clock.now))
+        auth = Auth(self._settings.client_id, store, self._clock.now)
+        return Client(auth, file_bytes=self._settings.file_bytes)
 
     @property
     def queue(self) -> Queue:
