@@ -17,8 +17,8 @@ from tap_clover_export.secret import Secret
 from tap_clover_export.tokens import Pair, TokenStoreError
 from tap_clover_export.wire import (
     CloverError,
-    Nobody,
     Refused,
+    Spending,
     TooMany,
     Transient,
     attempt,
@@ -134,8 +134,8 @@ class Auth:
         if spent in self._refused:
             raise _login_needed(merchant, self._refused[spent])
         url = f"{merchant.api_url}/oauth/v2/refresh"
-        body = {"client_id": self._client_id, "refresh_token": spent.reveal()}
-        with attempt(self._session, "POST", url, Nobody(), body) as response:
+        auth = Spending(self._client_id, spent)
+        with attempt(self._session, "POST", url, auth) as response:
             if response.status_code in (400, 401, 403):
                 self._refused[spent] = response.status_code
                 raise _login_needed(merchant, response.status_code)
@@ -145,8 +145,7 @@ class Auth:
                 raise
             except CloverError as error:
                 raise Transient(f"{error} to a token refresh") from None
-            content = whole(response)
-        return _pair(content, pair.seed, spent, now)
+            return _pair(whole(response), pair.seed, spent, now)
 
 
 class _Answer(msgspec.Struct):
@@ -154,13 +153,18 @@ class _Answer(msgspec.Struct):
     refresh_token: str
     access_token_expiration: msgspec.Raw = msgspec.Raw()
 
+    def __repr__(self) -> str:
+        return "_Answer(***)"
+
 
 def _pair(content: bytes, seed: str, spent: Secret, now: float) -> Pair:
     """Read the answer to a refresh; without a readable expiration the tokens still count."""
     try:
         answer = msgspec.json.decode(content, type=_Answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        del content
         raise Transient("a token refresh whose answer can't be read") from None
+    del content
     if not (_TOKEN.fullmatch(answer.access_token) and _TOKEN.fullmatch(answer.refresh_token)):
         raise Transient("a token refresh whose answer holds no tokens")
     try:

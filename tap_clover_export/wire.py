@@ -237,19 +237,23 @@ def tried() -> Iterator[None]:
         yield
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
         fault = _fault(error)
-        error.args, error.__cause__, error.__context__ = (), None, None
+        error.args, error.__cause__, error.__context__, error.__traceback__ = (), None, None, None
         vars(error).clear()
         raise Transient(fault) from None
 
 
 _FAULTS: list[tuple[str, tuple[type[Exception], ...]]] = [
+    (
+        "the proxy in the environment is not usable",
+        (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema),
+    ),
     ("no answer in time", (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)),
     (
         "the TLS certificate was not accepted",
         (requests.exceptions.SSLError, urllib3.exceptions.SSLError),
     ),
     (
-        "the proxy could not be reached",
+        "the proxy could not be reached or refused",
         (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError),
     ),
     (
@@ -268,6 +272,8 @@ _FAULTS: list[tuple[str, tuple[type[Exception], ...]]] = [
 
 
 def _fault(error: Exception) -> str:
+    if type(error) is OSError:
+        return "the certificates that REQUESTS_CA_BUNDLE names can't be read"
     for words, kinds in _FAULTS:
         if isinstance(error, kinds):
             return words
@@ -283,6 +289,20 @@ class Bearer(AuthBase):
     @override
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        return request
+
+
+class Spending(AuthBase):
+    """A refresh token as the body of the one request that uses it up."""
+
+    def __init__(self, client_id: str | None, token: Secret) -> None:
+        self._client_id = client_id
+        self._token = token
+
+    @override
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body = {"client_id": self._client_id, "refresh_token": self._token.reveal()}
+        request.prepare_body(data=None, files=None, json=body)
         return request
 
 

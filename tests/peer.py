@@ -23,6 +23,15 @@ def reply(body: bytes = b"{}", *headers: str, status: str = "200 OK") -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 loopback; many containers have none."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 class Peer:
     """Listens on a port and gives everybody the same answer; use it as a context manager.
 
@@ -89,7 +98,7 @@ class Peer:
                 for part in [answer] if isinstance(answer, bytes) else answer:
                     connection.sendall(part)
                     self.sent += len(part)
-                if not isinstance(answer, bytes):
+                if not isinstance(answer, bytes) or b"connection: close" in head.lower():
                     break
             connection.shutdown(socket.SHUT_RDWR)
 
