@@ -187,7 +187,8 @@ class Run:
         partition, end = export.partition, export.window.end
         if export.created and export.created < end:
             end = export.created
-        bookmark = None if partition in self._held else end
+        moves = partition not in self._held and end > export.window.start
+        bookmark = end if moves else None
         if end < export.window.end:
             self._held.add(partition)
         self.queue.emitted(export)
