@@ -9,7 +9,7 @@ import math
 import re
 import threading
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -29,6 +29,8 @@ from tap_clover_export.wire import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import requests
 
     from tap_clover_export.merchants import Merchant
     from tap_clover_export.tokens import TokenStore
@@ -58,7 +60,7 @@ class Auth:
         self._now = now
         self._session = open_session()
         self._pairs: dict[str, Pair] = {}
-        self._refused: dict[Secret, int] = {}
+        self._refused: dict[Secret, _Refusal] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def token(self, merchant: Merchant) -> Secret:
@@ -137,8 +139,8 @@ class Auth:
         auth = Spending(self._client_id, spent)
         with attempt(self._session, "POST", url, auth) as response:
             if response.status_code in (400, 401, 403):
-                self._refused[spent] = response.status_code
-                raise _login_needed(merchant, response.status_code)
+                self._refused[spent] = _Refusal.of(response)
+                raise _login_needed(merchant, self._refused[spent])
             try:
                 raise_for(response)
             except TooMany:
@@ -146,6 +148,18 @@ class Auth:
             except CloverError as error:
                 raise Transient(f"{error} to a token refresh") from None
             return _pair(whole(response), pair.seed, spent, now)
+
+
+class _Refusal(NamedTuple):
+    """Status of a refused refresh, and whether Clover says `true` or `false` to a recovery."""
+
+    status: int
+    recovery: str
+
+    @classmethod
+    def of(cls, response: requests.Response) -> _Refusal:
+        said = response.headers.get("X-Clover-Recovery-Available", "")
+        return cls(response.status_code, said.strip().lower())
 
 
 class _Answer(msgspec.Struct):
@@ -181,11 +195,18 @@ def _pair(content: bytes, seed: str, spent: Secret, now: float) -> Pair:
     )
 
 
-def _login_needed(merchant: Merchant, status: int) -> LoginNeededError:
+def _login_needed(merchant: Merchant, refusal: _Refusal) -> LoginNeededError:
+    """What a person does; what recovery takes is known from public clients of it."""
+    when = {"true": "as Clover offers now"}.get(refusal.recovery, "within two weeks")
+    recovery = (
+        f"; a high-trust app can, {when}, have a new pair for it instead: POST client_id, "
+        "client_secret and, as recovery_token, the refused one, which token_store or else the "
+        f"settings hold, to {merchant.api_url}/oauth/v2/recovery"
+    )
+    if refusal.recovery == "false":
+        recovery = "; Clover says that the old one can't be recovered"
     return LoginNeededError(
         f"Clover refused the refresh token of merchant {merchant.id} in region {merchant.region} "
-        f"({status}); check region and client_id, or log in to Clover again and put the new "
-        "refresh_token in the settings (within two weeks a high-trust app can exchange the "
-        "refused one, which token_store holds, for a new pair instead: POST client_id, "
-        f"client_secret and recovery_token to {merchant.api_url}/oauth/v2/recovery)."
+        f"({refusal.status}); check region and client_id, or log in to Clover again and put the "
+        f"new refresh_token in the settings{recovery}."
     )

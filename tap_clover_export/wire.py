@@ -272,7 +272,7 @@ _FAULTS: list[tuple[str, tuple[type[Exception], ...]]] = [
 
 
 def _fault(error: Exception) -> str:
-    if type(error) is OSError:
+    if type(error) is OSError and error.errno is None:
         return "the certificates that REQUESTS_CA_BUNDLE names can't be read"
     for words, kinds in _FAULTS:
         if isinstance(error, kinds):

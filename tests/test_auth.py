@@ -301,7 +301,7 @@ def test_a_store_that_cannot_be_written_spends_no_token(shop: Simulator, place: 
 
 
 def test_a_store_of_thousands_stays_quick(path: Path) -> None:
-    """A refresh among 3,000 merchants takes less than 50 ms beside fsync and Clover."""
+    """A refresh among 3,000 merchants takes less than 50 ms of work, beside fsync and Clover."""
     pair = Pair("s" * 32, Secret("r" * 64), Secret("a" * 300), 1e9, 1e9, Secret("p" * 64))
     store = TokenStore(path)
     with store.locked(), store.room():
@@ -310,13 +310,13 @@ def test_a_store_of_thousands_stays_quick(path: Path) -> None:
         store.put("M0", pair)
     spent = []
     for number in range(1, 6):
-        begin = time.perf_counter()
+        begin = time.thread_time()
         with store.turn(f"M{number}"):
             with store.locked():
                 store.get(f"M{number}")
             with store.room(), store.locked():
                 store.put(f"M{number}", pair)
-        spent.append(time.perf_counter() - begin)
+        spent.append(time.thread_time() - begin)
     assert path.stat().st_size > 1_000_000
     assert min(spent) < 0.05
 

@@ -111,6 +111,30 @@ def test_a_hostile_answer_to_a_refresh(auth: Auth, path: Path, name: str) -> Non
     assert isinstance(error, (CloverError, TokenStoreError))
 
 
+@pytest.mark.parametrize(
+    ("said", "words", "others"),
+    [
+        ("true", ["log in to Clover again", "as Clover offers now", "/oauth/v2/recovery"], []),
+        ("TRUE ", ["as Clover offers now"], []),
+        ("false", ["log in to Clover again", "can't be recovered"], ["/recovery", "weeks"]),
+        ("", ["within two weeks", "client_secret", "recovery_token", "/oauth/v2/recovery"], []),
+        (FIRST, ["within two weeks"], [FIRST]),
+    ],
+)
+def test_what_clover_says_of_a_recovery(
+    auth: Auth, said: str, words: list[str], others: list[str]
+) -> None:
+    """A refusal names the ways out that are open, and holds none of Clover's own words."""
+    header = f"X-Clover-Recovery-Available: {said}"
+    with Peer(reply(b"", header, status="401 X")) as peer:
+        for _ in range(2):
+            with pytest.raises(LoginNeededError) as caught:
+                auth.token(merchant(peer.url))
+            assert all(word in str(caught.value) for word in words)
+            assert not any(word in str(caught.value) for word in others)
+        assert len(peer.heads) == 1
+
+
 ODD: dict[str, tuple[bytes, int]] = {
     "the same refresh token": (answer(refresh_token=FIRST), 1),
     "the same token for both": (answer(access_token=NEXT), 1),
