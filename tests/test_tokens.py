@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -9,6 +10,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ from tap_clover_export.secret import Secret
 from tap_clover_export.tokens import Pair, TokenStore, TokenStoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PAIR = Pair(
     seed=Secret("seed-token").fingerprint(),
@@ -434,6 +436,36 @@ def test_an_unreadable_file_is_a_sentence(path: Path) -> None:
     path.chmod(0)
     with pytest.raises(TokenStoreError, match=r"can't be used \(Permission denied\)"):
         _get(path)
+
+
+@contextlib.contextmanager
+def _anybody() -> Iterator[None]:
+    """Not root, who may write everywhere."""
+    before = os.geteuid()
+    os.seteuid(before or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_read_only_directory_is_refused_before_a_token_is_spent(kept: bool) -> None:
+    """A store that can be read but not replaced is a sentence, before the refresh."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "tokens.json")
+        if kept:
+            _put(path)
+        Path(folder).chmod(0o555)
+        with (
+            _anybody(),
+            pytest.raises(TokenStoreError, match=r"can't be used \(Permission denied\); give the"),
+            TokenStore(path).turn("M1"),
+            TokenStore(path).room(),
+        ):
+            pytest.fail("the token would be spent")
+        Path(folder).chmod(0o755)
+        assert (_get(path) == PAIR) is kept
 
 
 def test_a_lock_held_too_long_is_a_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
