@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import threading
+import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 AHEAD_SECONDS = 60.0
 AHEAD_SHARE = 0.2
+CLOSE_SECONDS = 60.0
 _TOKEN = re.compile(r"[!-~]{1,8192}")
 
 
@@ -97,7 +99,11 @@ class Auth:
         return pair.access_token
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Let refreshes under way reach the disk, a minute at most; close the idle connections."""
+        end = time.monotonic() + CLOSE_SECONDS
+        for lock in list(self._locks.values()):
+            if lock.acquire(timeout=max(0.0, end - time.monotonic())):
+                lock.release()
         self._session.close()
 
     def _stale(self, pair: Pair) -> bool:

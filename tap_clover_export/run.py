@@ -224,9 +224,10 @@ class Run:
             self._queue.close()
             for partition, pending in self._queue.changes():
                 bookmarks.write(self.entry(partition), bookmark=None, pending=pending)
-            self.client.close()
         if not quietly:
             self._states.write_state(self._state, last=True)
+        if self._queue:
+            self.client.close()
 
     def plan(self, form: str) -> str:
         """What the run would do: `text` or `json`."""

@@ -498,6 +498,26 @@ def test_deaths_at_random_moments(path: Path, long: bool) -> None:
         assert not Path(f"{path}.new").exists()
 
 
+def test_a_signal_amid_a_refresh_loses_no_token(
+    shop: Simulator, path: Path, tmp_path: Path
+) -> None:
+    """A run that SIGTERM ends while Clover is slow with a refresh still keeps the new pair."""
+    slow = shop.faults.add("refresh:hang=3*1")
+    config = write_config(tmp_path, settings_for(shop, path))
+    arguments = [sys.executable, "-m", "tap_clover_export", "--config", config]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        while not slow.fired:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert kept(path).spent_token == Secret(FIRST)
+    assert sync(shop, **settings_for(shop, path)).code == 0
+    assert shop.spent_twice == []
+
+
 def test_rooms_of_dead_runs_are_swept(path: Path) -> None:
     """What a killed run reserved is removed an hour later."""
     old, young = (path.parent / f"{path.name}.{name}.room" for name in ("old", "young"))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_clover_export import auth as auth_module
 from tap_clover_export import times, wire
 from tap_clover_export.auth import Auth, LoginNeededError
 from tap_clover_export.merchants import Merchant
@@ -174,6 +177,36 @@ def test_what_a_refresh_says(auth: Auth) -> None:
     assert b"Content-Type: application/json\r\n" in head
     assert b"authorization" not in head.lower()
     assert json.loads(peer.bodies[0]) == {"client_id": "CLIENT", "refresh_token": FIRST}
+
+
+def test_a_refresh_under_way_is_kept_when_the_run_ends(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is told to stop waits for the answer that a token was spent for, in bounds."""
+    going = threading.Event()
+
+    def late(_: bytes) -> bytes:
+        going.wait(5)
+        time.sleep(0.3)
+        return answer()
+
+    auth = Auth("CLIENT", TokenStore(path), lambda: TUESDAY_NOON)
+    with Peer(late) as peer:
+        worker = threading.Thread(target=auth.token, args=[merchant(peer.url)], daemon=True)
+        worker.start()
+        while not peer.heads:
+            time.sleep(0.005)
+        monkeypatch.setattr(auth_module, "CLOSE_SECONDS", 0.01)
+        auth.close()
+        assert not path.exists()
+        monkeypatch.setattr(auth_module, "CLOSE_SECONDS", 5.0)
+        going.set()
+        auth.close()
+        with TokenStore(path).locked() as store:
+            pair = store.get(ONE)
+        worker.join()
+    assert pair
+    assert pair.refresh_token == Secret(NEXT)
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, -1.0, 86_400.0, 1e9])
