@@ -11,6 +11,9 @@ import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import urllib3
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tap_clover_export import client as client_module
 from tap_clover_export import times, wire
@@ -346,6 +349,42 @@ PUBLIC, LOCAL, INNER = "https://api.clover.com", "http://127.0.0.1:8000", "https
 def test_where_files_may_come_from(url: str, api: str, may: bool) -> None:
     """The public net over https; this machine and private addresses where the API is there too."""
     assert client_module._may_fetch(url, api) is may
+
+
+ODD_PARTS = st.sampled_from(
+    [
+        *(
+            "https://",
+            "http://",
+            "//",
+            "@",
+            ":",
+            "[",
+            "]",
+            "%",
+            "\\",
+            "/",
+            "?",
+            "#",
+            "a:b@",
+            ":443",
+        ),
+        *("127.0.0.1", "0x7f.1", "2130706433", "[::1]", "[fe80::1%25lo]", "①②⑦.0.0.1", "localhost"),
+        *("files.example", "%31", "。", "é", "\0", "\r\n", "\t", " ", "\ud800", "\u200d", ".", "-"),
+    ]
+)
+
+
+@given(st.lists(ODD_PARTS, max_size=8))
+@example(["https://", "files.example", "\\", "@", "127.0.0.1"])
+@example(["https://", "127.0.0.1", "\\", "@", "files.example"])
+def test_a_link_is_judged_as_it_is_asked_for(parts: list[str]) -> None:
+    """However a link is written, where it is judged to lead is where the request would go."""
+    url = "https://" + "".join(parts)
+    if client_module._may_fetch(url, PUBLIC):
+        asked = urllib3.util.parse_url(wire.address(url))
+        assert asked.scheme == "https"
+        assert wire.place((asked.host or "").strip("[]")) == "public"
 
 
 def test_redirects_within_the_api_are_followed(client: Client) -> None:
