@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import re
 import threading
+import time
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -17,8 +18,8 @@ from tap_clover_export.secret import Secret
 from tap_clover_export.tokens import Pair, TokenStoreError
 from tap_clover_export.wire import (
     CloverError,
-    Nobody,
     Refused,
+    Spending,
     TooMany,
     Transient,
     attempt,
@@ -30,11 +31,14 @@ from tap_clover_export.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import requests
+
     from tap_clover_export.merchants import Merchant
     from tap_clover_export.tokens import TokenStore
 
 AHEAD_SECONDS = 60.0
 AHEAD_SHARE = 0.2
+CLOSE_SECONDS = 60.0
 _TOKEN = re.compile(r"[!-~]{1,8192}")
 
 
@@ -58,7 +62,7 @@ class Auth:
         self._now = now
         self._session = open_session()
         self._pairs: dict[str, Pair] = {}
-        self._refused: dict[Secret, int] = {}
+        self._refused: dict[Secret, _Refusal] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def token(self, merchant: Merchant) -> Secret:
@@ -95,7 +99,11 @@ class Auth:
         return pair.access_token
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Let refreshes under way reach the disk, a minute at most; close the idle connections."""
+        end = time.monotonic() + CLOSE_SECONDS
+        for lock in list(self._locks.values()):
+            if lock.acquire(timeout=max(0.0, end - time.monotonic())):
+                lock.release()
         self._session.close()
 
     def _stale(self, pair: Pair) -> bool:
@@ -134,19 +142,30 @@ class Auth:
         if spent in self._refused:
             raise _login_needed(merchant, self._refused[spent])
         url = f"{merchant.api_url}/oauth/v2/refresh"
-        body = {"client_id": self._client_id, "refresh_token": spent.reveal()}
-        with attempt(self._session, "POST", url, Nobody(), body) as response:
+        auth = Spending(self._client_id, spent)
+        with attempt(self._session, "POST", url, auth) as response:
             if response.status_code in (400, 401, 403):
-                self._refused[spent] = response.status_code
-                raise _login_needed(merchant, response.status_code)
+                self._refused[spent] = _Refusal.of(response)
+                raise _login_needed(merchant, self._refused[spent])
             try:
                 raise_for(response)
             except TooMany:
                 raise
             except CloverError as error:
                 raise Transient(f"{error} to a token refresh") from None
-            content = whole(response)
-        return _pair(content, pair.seed, spent, now)
+            return _pair(whole(response), pair.seed, spent, now)
+
+
+class _Refusal(NamedTuple):
+    """Status of a refused refresh, and whether Clover says `true` or `false` to a recovery."""
+
+    status: int
+    recovery: str
+
+    @classmethod
+    def of(cls, response: requests.Response) -> _Refusal:
+        said = response.headers.get("X-Clover-Recovery-Available", "")
+        return cls(response.status_code, said.strip().lower())
 
 
 class _Answer(msgspec.Struct):
@@ -154,13 +173,18 @@ class _Answer(msgspec.Struct):
     refresh_token: str
     access_token_expiration: msgspec.Raw = msgspec.Raw()
 
+    def __repr__(self) -> str:
+        return "_Answer(***)"
+
 
 def _pair(content: bytes, seed: str, spent: Secret, now: float) -> Pair:
     """Read the answer to a refresh; without a readable expiration the tokens still count."""
     try:
         answer = msgspec.json.decode(content, type=_Answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        del content
         raise Transient("a token refresh whose answer can't be read") from None
+    del content
     if not (_TOKEN.fullmatch(answer.access_token) and _TOKEN.fullmatch(answer.refresh_token)):
         raise Transient("a token refresh whose answer holds no tokens")
     try:
@@ -177,11 +201,18 @@ def _pair(content: bytes, seed: str, spent: Secret, now: float) -> Pair:
     )
 
 
-def _login_needed(merchant: Merchant, status: int) -> LoginNeededError:
+def _login_needed(merchant: Merchant, refusal: _Refusal) -> LoginNeededError:
+    """What a person does; what recovery takes is known from public clients of it."""
+    when = {"true": "as Clover offers now"}.get(refusal.recovery, "within two weeks")
+    recovery = (
+        f"; a high-trust app can, {when}, have a new pair for it instead: POST client_id, "
+        "client_secret and, as recovery_token, the refused one, which token_store or else the "
+        f"settings hold, to {merchant.api_url}/oauth/v2/recovery"
+    )
+    if refusal.recovery == "false":
+        recovery = "; Clover says that the old one can't be recovered"
     return LoginNeededError(
         f"Clover refused the refresh token of merchant {merchant.id} in region {merchant.region} "
-        f"({status}); check region and client_id, or log in to Clover again and put the new "
-        "refresh_token in the settings (within two weeks a high-trust app can exchange the "
-        "refused one, which token_store holds, for a new pair instead: POST client_id, "
-        f"client_secret and recovery_token to {merchant.api_url}/oauth/v2/recovery)."
+        f"({refusal.status}); check region and client_id, or log in to Clover again and put the "
+        f"new refresh_token in the settings{recovery}."
     )

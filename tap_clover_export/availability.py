@@ -161,10 +161,10 @@ _NO_HOURS = re.compile(
     r"|(\w{3}, *)?\d{1,2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
     r"\w* \d{4}( \d\d:\d\d(:\d\d)?)?"
     r"|\d{1,2}/\d{1,2}/\d{2,4},?( \d{1,2}:\d\d(:\d\d)?( *[AP]M)?)?"
-    r"|\w*[a-z]\w*(-[\w:]+){2,}|\w+(:\w+){3,}",
+    r"|\b(?=\w*[a-z])\w+(-[\w:]+){2,}|\b\w+(:\w+){3,}",
     re.IGNORECASE,
 )
-"""Dates and ids, whose digits are no hours."""
+"""Dates and ids, whose digits are no hours; a long word costs no more than its length."""
 _OTHER_ZONE = re.compile(
     r"\b([ECMP][SD]?T|CES?T|WES?T|EES?T|BST|IST|[AJ]E?[SD]?ST|local|Eastern|Central|Mountain|Pacific)\b"
     r"|\b(UTC|GMT) ?[+-] ?\d|\b(Africa|America|Asia|Atlantic|Australia|Europe|Pacific)/\w",

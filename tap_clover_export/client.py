@@ -16,9 +16,13 @@ import msgspec
 
 from tap_clover_export import times
 from tap_clover_export.wire import (
+    BODY_SECONDS,
+    FILE_BYTES,
+    FILE_LIMIT,
     Bearer,
     Gone,
     Nobody,
+    TooLarge,
     Transient,
     address,
     attempt,
@@ -43,8 +47,7 @@ if TYPE_CHECKING:
 
 ExportType = Literal["ORDERS", "PAYMENTS"]
 
-FILE_SECONDS = 900.0
-FILE_BYTES = 1 << 30
+FILE_SECONDS = BODY_SECONDS
 LINKS = 10_000
 REDIRECTS = 5
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
@@ -123,7 +126,7 @@ class Client:
         """Fetch a file, without credentials, to where `into` stands; answers its length.
 
         Raises:
-            Gone: The link is no longer good, or leads where no file of Clover's is.
+            Gone: The link is no longer good, or leads to no file, or to one that is too large.
             Transient: The file did not arrive whole.
         """
         for _ in range(REDIRECTS):
@@ -137,9 +140,12 @@ class Client:
                     raise Gone(f"the download link answered {response.status_code}")
                 raise_for(response)
                 length = 0
-                for chunk in chunks(response, self._file_bytes, FILE_SECONDS):
-                    into.write(chunk)
-                    length += len(chunk)
+                try:
+                    for chunk in chunks(response, self._file_bytes, FILE_SECONDS):
+                        into.write(chunk)
+                        length += len(chunk)
+                except TooLarge as error:
+                    raise Gone(f"{error}; {FILE_LIMIT} in the environment allows more") from None
                 return length
         raise Gone("a download link that redirects for ever")
 

@@ -99,7 +99,8 @@ class Run:
     def client(self) -> Client:
         """Speaks to Clover for this run."""
         store = TokenStore(self._settings.token_store)
-        return Client(Auth(self._settings.client_id, store, self._clock.now))
+        auth = Auth(self._settings.client_id, store, self._clock.now)
+        return Client(auth, file_bytes=self._settings.file_bytes)
 
     @property
     def queue(self) -> Queue:
@@ -212,7 +213,8 @@ class Run:
         if export.created and export.created < end:
             end = export.created
         self.chronicle.emitted(export, self._clock.now() - export.asked)
-        bookmark = None if partition in self._held else end
+        moves = partition not in self._held and end > export.window.start
+        bookmark = end if moves else None
         if end < export.window.end:
             self._held.add(partition)
         self.queue.emitted(export)
@@ -248,10 +250,11 @@ class Run:
             self._queue.close()
             for partition, pending in self._queue.changes():
                 bookmarks.write(self.entry(partition), bookmark=None, pending=pending)
-            self.client.close()
         self.tally.close()
         if not quietly:
             self._states.write_state(self._state, last=True)
+        if self._queue:
+            self.client.close()
 
     def plan(self, form: str) -> str:
         """What the run would do: `text`, `json` or `html`."""

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tap_clover_export.fields import Fields
 from tap_clover_export.merchants import Merchants
-from tap_clover_export.wire import is_loopback
+from tap_clover_export.wire import FILE_BYTES, FILE_LIMIT, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pendulum import DateTime
 
     from tap_clover_export.merchants import Merchant
+
+
+_NOWHERE = Path(os.devnull)
+"""Where tokens of a user without a home are kept: nowhere; fixed tokens need no store."""
 
 
 class SettingsError(Exception):
@@ -38,7 +42,12 @@ class SettingsError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The contract's settings, read and checked. `end` is None for now."""
+    """The contract's settings, read and checked.
+
+    Attributes:
+        end: None for now.
+        file_bytes: The largest file that is downloaded; the environment's, no setting.
+    """
 
     merchants: tuple[Merchant, ...]
     client_id: str | None
@@ -51,6 +60,7 @@ class Settings:
     export_timeout: float
     max_run: float | None
     max_wait: float
+    file_bytes: int = FILE_BYTES
 
 
 def read(config: Mapping[str, Any], known: Iterable[str]) -> Settings:
@@ -97,8 +107,15 @@ class _Reader(Fields):
             * (self._number("export_timeout_minutes", 180, above=0, most=1440) or 180),
             max_run=None if max_run is None else max_run * 3600,
             max_wait=3600 * (self._number("max_wait_hours", 24, least=0) or 0),
+            file_bytes=self._file_bytes(),
         )
-        if any(merchant.refresh_token for merchant in settings.merchants) and not client_id:
+        rotating = any(merchant.refresh_token for merchant in settings.merchants)
+        if rotating and settings.token_store == _NOWHERE:
+            self.reasons.append(
+                "token_store is not set and this user has no home directory; "
+                "give the path of a file that this user can write."
+            )
+        if rotating and not client_id:
             self.reasons.append(
                 "client_id is not set but a merchant has a refresh_token; "
                 "give the id of the Clover app that the token belongs to."
@@ -170,5 +187,17 @@ class _Reader(Fields):
             return self.path("token_store", given)
         if project := os.environ.get("MELTANO_PROJECT_ROOT"):
             return Path(project, ".meltano", "tap-clover-export", "tokens.json")
-        state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+        try:
+            state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+        except RuntimeError:
+            return _NOWHERE
         return Path(state, "tap-clover-export", "tokens.json")
+
+    def _file_bytes(self) -> int:
+        given = os.environ.get(FILE_LIMIT) or str(FILE_BYTES >> 20)
+        if re.fullmatch(r"[1-9][0-9]{0,6}", given.strip(), re.ASCII):
+            return int(given) << 20
+        self.reasons.append(
+            f"{FILE_LIMIT} is not usable; give a whole number of MiB from 1 to 9999999."
+        )
+        return FILE_BYTES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import stat
 import tempfile
@@ -26,6 +27,8 @@ NONE = Secret("")
 _SECRETS = ("refresh_token", "access_token", "spent_token")
 _SPARE_BYTES = 1 << 16
 _STALE_SECONDS = 3600.0
+_NO_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+"""What file systems say that keep directories by themselves, such as some shares."""
 
 
 class _Content(msgspec.Struct):
@@ -116,6 +119,7 @@ class TokenStore:
         try:
             with os.fdopen(descriptor, "r+b") as file:
                 with _told():
+                    _check(descriptor)
                     file.write(os.urandom(len(self._content()) + _SPARE_BYTES))  # no compression
                     _sync(file)
                 self._mine.room = (name, file)
@@ -185,6 +189,9 @@ class TokenStore:
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
+        except OSError as error:
+            if error.errno not in _NO_FSYNC:
+                raise
         finally:
             os.close(folder)
 
@@ -217,12 +224,17 @@ def _own(path: Path) -> bytes:
     except FileNotFoundError:
         return b""
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            raise TokenStoreError("token_store is no regular file of this user; give another path.")
-        if status.st_mode & 0o077:
-            os.fchmod(descriptor, 0o600)
+        _check(descriptor)
         return file.read()
+
+
+def _check(descriptor: int) -> None:
+    """See to it that a file is this user's alone."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+        raise TokenStoreError("token_store is no regular file of this user; give another path.")
+    if status.st_mode & 0o077:
+        os.fchmod(descriptor, 0o600)
 
 
 def _packed(pair: Pair) -> msgspec.Raw:

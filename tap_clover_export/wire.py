@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import http.cookiejar
 import io
@@ -20,11 +21,11 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from typing_extensions import override
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from urllib3.connectionpool import HTTPConnectionPool
 
     from tap_clover_export.secret import Secret
 
@@ -34,8 +35,18 @@ TIMEOUT = (10.0, 60.0)
 HEAD_SECONDS = 90.0
 """How long the head of an answer may take as a whole."""
 
+BODY_SECONDS = 900.0
+"""How long what follows the head may take: the body with all that frames it."""
+
 ANSWER_SECONDS = 120.0
 ANSWER_BYTES = 16 << 20
+
+FILE_BYTES = 256 << 20
+FILE_LIMIT = "TAP_CLOVER_EXPORT_MAX_FILE_MIB"
+"""The largest file that is downloaded, and the environment's variable that says another."""
+
+LONGEST_PAUSE = 3600.0
+"""The longest time that a 429 may ask to wait, in seconds; a 503 may ask for a day."""
 
 WORDS = 300
 """How much of what Clover says is repeated to the user."""
@@ -50,6 +61,10 @@ class CloverError(Exception):
 
 class Transient(CloverError):
     """A fault that passes: a reset, a time-out, a 5xx, a body that is cut or no JSON."""
+
+
+class TooLarge(Transient):
+    """A body of more bytes than are taken."""
 
 
 class Unavailable(CloverError):
@@ -114,7 +129,7 @@ class _Timely(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """Bounds the time that the head of an answer takes, with all that precedes it."""
+    """Bounds the time that the head of an answer takes, and then that of the rest."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **options)
@@ -124,38 +139,38 @@ class _Response(http.client.HTTPResponse):
     @override
     def begin(self) -> None:
         super().begin()
-        self._timely.end = math.inf
-
-
-class _Http(HTTPConnection):
-    response_class = _Response
-
-
-class _Https(HTTPSConnection):
-    response_class = _Response
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
+        self._timely.end = time.monotonic() + BODY_SECONDS
 
 
 class _Adapter(HTTPAdapter):
-    """Bounds the time that the head of an answer may take, also behind a proxy."""
+    """Bounds the time that an answer may take, also behind a proxy of any kind."""
 
     @override
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        _bound(self.poolmanager)
 
     @override
     def proxy_manager_for(self, proxy: str, **options: Any) -> urllib3.ProxyManager:
         manager: urllib3.ProxyManager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        _bound(manager)
         return manager
+
+
+def _bound(manager: urllib3.PoolManager) -> None:
+    manager.pool_classes_by_scheme = {
+        scheme: _bounded(pool) for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
+
+
+@functools.cache
+def _bounded(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    """The same pool, whose connections read answers in bounds; SOCKS has pools of its own."""
+    connection = pool.ConnectionCls
+    if getattr(connection, "response_class", None) is _Response:
+        return pool
+    bounded = type(connection.__name__, (connection,), {"response_class": _Response})
+    return type(pool.__name__, (pool,), {"ConnectionCls": bounded})
 
 
 class _Discreet(logging.Filter):
@@ -213,21 +228,32 @@ def attempt(
 
 @contextlib.contextmanager
 def tried() -> Iterator[None]:
-    """Turn what requests raises into a Transient that holds no address, nor hangs on to one."""
+    """Turn what requests raises into a Transient that holds no address, nor hangs on to one.
+
+    The SDK's structured log shows the context of an error even where it is suppressed, so what
+    stays of the first error there is its type alone.
+    """
     try:
         yield
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
-        raise Transient(_fault(error)) from None
+        fault = _fault(error)
+        error.args, error.__cause__, error.__context__, error.__traceback__ = (), None, None, None
+        vars(error).clear()
+        raise Transient(fault) from None
 
 
 _FAULTS: list[tuple[str, tuple[type[Exception], ...]]] = [
+    (
+        "the proxy in the environment is not usable",
+        (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema),
+    ),
     ("no answer in time", (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)),
     (
         "the TLS certificate was not accepted",
         (requests.exceptions.SSLError, urllib3.exceptions.SSLError),
     ),
     (
-        "the proxy could not be reached",
+        "the proxy could not be reached or refused",
         (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError),
     ),
     (
@@ -246,6 +272,8 @@ _FAULTS: list[tuple[str, tuple[type[Exception], ...]]] = [
 
 
 def _fault(error: Exception) -> str:
+    if type(error) is OSError and error.errno is None:
+        return "the certificates that REQUESTS_CA_BUNDLE names can't be read"
     for words, kinds in _FAULTS:
         if isinstance(error, kinds):
             return words
@@ -261,6 +289,20 @@ class Bearer(AuthBase):
     @override
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        return request
+
+
+class Spending(AuthBase):
+    """A refresh token as the body of the one request that uses it up."""
+
+    def __init__(self, client_id: str | None, token: Secret) -> None:
+        self._client_id = client_id
+        self._token = token
+
+    @override
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body = {"client_id": self._client_id, "refresh_token": self._token.reveal()}
+        request.prepare_body(data=None, files=None, json=body)
         return request
 
 
@@ -280,7 +322,7 @@ def chunks(response: requests.Response, most: int, seconds: float) -> Iterator[b
     while chunk := response.raw.read1(CHUNK, decode_content=True):
         length += len(chunk)
         if length > most:
-            raise Transient(f"a body of more than {most >> 20} MiB")
+            raise TooLarge(f"a body of more than {most >> 20} MiB")
         if time.monotonic() > deadline:
             raise Transient(f"a body that took more than {seconds:g} seconds")
         yield chunk
@@ -300,9 +342,9 @@ def raise_for(response: requests.Response, words: str = "") -> None:
     if words:
         said += f": {_LIKE_A_TOKEN.sub('…', words[:WORDS])}"
     if status == 503:  # noqa: PLR2004
-        raise Unavailable(words, _retry_after(response))
+        raise Unavailable(words, _retry_after(response, 86_400.0))
     if status == 429:  # noqa: PLR2004
-        raise TooMany(_retry_after(response))
+        raise TooMany(_retry_after(response, LONGEST_PAUSE))
     if status in (401, 403):
         raise Refused(said)
     if status in (404, 410):
@@ -322,12 +364,12 @@ def _title(status: int) -> str:
         return str(status)
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def _retry_after(response: requests.Response, most: float) -> float | None:
     try:
         seconds = float(response.headers["Retry-After"])
     except (KeyError, ValueError):
         return None
-    return min(max(seconds, 0.0), 86_400.0) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), most) if math.isfinite(seconds) else None
 
 
 def address(url: str) -> str:

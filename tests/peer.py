@@ -23,6 +23,15 @@ def reply(body: bytes = b"{}", *headers: str, status: str = "200 OK") -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 loopback; many containers have none."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 class Peer:
     """Listens on a port and gives everybody the same answer; use it as a context manager.
 
@@ -33,12 +42,14 @@ class Peer:
 
     Attributes:
         heads: The heads of all requests.
+        bodies: Their bodies.
         sent: How many bytes of answers went out.
     """
 
     def __init__(self, answer: Answer, host: str = "127.0.0.1", pem: Path | None = None) -> None:
         self.answer = answer
         self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
         self.sent = 0
         self._context = None
         if pem:
@@ -83,19 +94,19 @@ class Peer:
             if self._context:
                 connection = self._context.wrap_socket(connection, server_side=True)
                 self._sockets.append(connection)
-            for head in _heads(connection):
+            for head in _heads(connection, self.bodies):
                 self.heads.append(head)
                 answer = self.answer(head) if callable(self.answer) else self.answer
                 for part in [answer] if isinstance(answer, bytes) else answer:
                     connection.sendall(part)
                     self.sent += len(part)
-                if not isinstance(answer, bytes):
+                if not isinstance(answer, bytes) or b"connection: close" in head.lower():
                     break
             connection.shutdown(socket.SHUT_RDWR)
 
 
-def _heads(connection: socket.socket) -> Iterator[bytes]:
-    """The heads of the requests on a connection; their bodies are read over."""
+def _heads(connection: socket.socket, bodies: list[bytes]) -> Iterator[bytes]:
+    """The heads of the requests on a connection; their bodies are put aside."""
     stream = connection.makefile("rb")
     with stream:
         while line := stream.readline():
@@ -106,5 +117,5 @@ def _heads(connection: socket.socket) -> Iterator[bytes]:
                 name, _, value = line.partition(b":")
                 if name.lower() == b"content-length":
                     length = int(value)
-            stream.read(length)
+            bodies.append(stream.read(length))
             yield head

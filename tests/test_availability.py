@@ -394,6 +394,14 @@ def test_no_text_breaks_the_reader(words: str, region: str) -> None:
         assert meaning.closed
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("word", ["a", "a-", "1:", "a:", "0-0", "10:00 - ", "MON TO ", "é"])
+@pytest.mark.parametrize("rest", ["", "0", "a", "10:00"])
+def test_a_hostile_body_is_read_in_no_time(word: str, rest: str) -> None:
+    """Words made to keep an expression busy are read like any others."""
+    explain((word * 4000)[:4000] + rest * 1000, "us", times.from_seconds(0))
+
+
 def test_only_the_beginning_of_a_huge_body_is_read() -> None:
     """A body of megabytes costs no time: what stands far behind is not read."""
     assert read(" " * 20_000 + "10:00-15:00", "us") is None

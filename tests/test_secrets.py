@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import io
 import json
 import logging
@@ -11,12 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from singer_sdk.logging import StructuredFormatter
 
 from tap_clover_export import wire
 from tap_clover_export.auth import Auth
 from tap_clover_export.client import Client
 from tap_clover_export.secret import Secret
 from tap_clover_export.settings import read
+from tap_clover_export.simulator import faults
 from tap_clover_export.simulator.links import Links
 from tap_clover_export.tokens import TokenStore, TokenStoreError
 from tap_clover_export.wire import CloverError
@@ -25,7 +29,6 @@ from tests.harness import write_config as write
 from tests.test_faults import LASTING, PASSING
 
 if TYPE_CHECKING:
-    import contextlib
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -103,8 +106,8 @@ def everything(outcome: Outcome, path: Path) -> Iterator[str | bytes]:
 def test_passing_faults(search: Search, tmp_path: Path, where: str) -> None:
     """All faults that pass, one after the other in one run, show no secret."""
     with shop() as simulator:
-        faults = [fault for fault in PASSING if fault.startswith(where)]
-        boards = [simulator.faults.add(f"{fault}*1") for fault in faults]
+        kinds = [fault for fault in PASSING if fault.startswith(where)]
+        boards = [simulator.faults.add(f"{fault}*1") for fault in kinds]
         for fault in ("500", "429", "html", "reset"):
             simulator.faults.add(f"refresh:{fault}*1")
         outcome = run(simulator, tmp_path, max_wait_hours=240)
@@ -112,6 +115,73 @@ def test_passing_faults(search: Search, tmp_path: Path, where: str) -> None:
         assert '"GET /' in outcome.log
         assert search.signatures
         assert search.found(simulator, *everything(outcome, tmp_path)) == set()
+
+
+EVERY = [
+    f"{where}:{kind}"
+    for where in ("create", "poll", "download", "refresh")
+    for kind in (
+        *(status for status in faults.STATUSES if int(status) > 299),
+        *(answer for answer in faults.ANSWERS if answer != "redirect"),
+        *(f"redirect={url}" for url in ("https://stranger.example/?Signature=x", "file:///x")),
+        *("reset", "reset-after", "reset-mid", "short", "drip", "hang=1", "hang-mid=1"),
+        *(faults.ONLY.get(where, ())),
+    )
+]
+"""Every fault that the local Clover knows, wherever it can strike."""
+
+
+def test_every_fault(
+    search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: bool
+) -> None:
+    """Each in a run of its own, in the plain log and in the SDK's structured one."""
+    monkeypatch.setattr(wire, "TIMEOUT", (1.0, 0.2))
+    monkeypatch.setattr(wire, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(wire, "BODY_SECONDS", 0.2)
+    fired = 0
+    for number, fault in enumerate(EVERY[:: 1 if long else 9]):
+        path = tmp_path / str(number)
+        with shop(days=1, orders_per_day=2) as simulator, structured_log() as log:
+            board = simulator.faults.add(f"{fault}*2")
+            outcome = run(simulator, path)
+            fired += board.fired > 0
+            seen = (*everything(outcome, path), log.getvalue())
+            assert search.found(simulator, *seen) == set(), fault
+    assert fired > number * 0.9
+
+
+@contextlib.contextmanager
+def structured_log() -> Iterator[io.StringIO]:
+    """What the SDK's structured log holds of everything, down to debug."""
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
+    handler.setFormatter(StructuredFormatter())
+    logging.getLogger().addHandler(handler)
+    try:
+        yield log
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def test_objects_amid_a_run(
+    search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever object of the package is shown while a file is fetched, no secret is."""
+    shown: dict[str, str] = {}
+    download = Client.download
+
+    def look(client: Client, *arguments: Any) -> int:
+        for thing in gc.get_objects():
+            room = str(type(thing).__module__)
+            if room.startswith("tap_clover_export.") and ".simulator." not in room:
+                shown[type(thing).__qualname__] = f"{thing!r} {thing}"
+        return download(client, *arguments)
+
+    monkeypatch.setattr(Client, "download", look)
+    with shop(days=2) as simulator:
+        assert run(simulator, tmp_path).code == 0
+        assert {"Auth", "Client", "Export", "Merchant", "Settings", "TokenStore"} <= set(shown)
+        assert search.found(simulator, *shown.values()) == set()
 
 
 def test_lasting_faults(search: Search, tmp_path: Path, long: bool) -> None:
@@ -156,6 +226,8 @@ def test_commands(search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             ("--config", config, *more)
             for more in (
                 ["--about", "--format=json"],
+                ["--about"],
+                ["--plan"],
                 ["--plan=json"],
                 ["--plan=html"],
                 ["--test"],
@@ -165,7 +237,7 @@ def test_commands(search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ]
         with ThreadPoolExecutor(2) as pool:
             done = list(pool.map(lambda words: command(*words), [*commands, ("--config", bad)]))
-        assert [one.returncode for one in done] == [0, 0, 0, 0, 0, 0, 1]
+        assert [one.returncode for one in done] == [0] * 8 + [1]
         assert '"POST /oauth/v2/refresh HTTP/1.1" 200' in "".join(one.stderr for one in done)
         texts = [text for one in done for text in (one.stdout, one.stderr)]
         assert search.found(simulator, *texts) == set()
@@ -176,7 +248,7 @@ def test_exceptions_and_dumps(
 ) -> None:
     """Tracebacks of every failed attempt, and dumps of what holds tokens, show no secret."""
     monkeypatch.setattr(wire, "TIMEOUT", (1.0, 0.2))
-    faults = ["404", "429", "500", "503", "reset", "short", "html", "hang=9", "403", "401"]
+    kinds = ["404", "429", "500", "503", "reset", "short", "html", "hang=9", "403", "401"]
     with shop(days=2) as simulator:
         settings = read(rotating(tmp_path, simulator), [])
         auth = Auth("CLIENT", TokenStore(settings.token_store), simulator.clock.now)
@@ -188,7 +260,7 @@ def test_exceptions_and_dumps(
         texts = [pprint.pformat(thing) for thing in (settings, auth, vars(auth), client)]
         texts += [repr(vars(auth._store)), repr(settings.merchants)]
         raised = 0
-        for fault in faults:
+        for fault in kinds:
             simulator.faults.clear()
             simulator.faults.add(f"any:{fault}")
             for merchant in settings.merchants:
@@ -197,10 +269,25 @@ def test_exceptions_and_dumps(
                         ask(merchant)
                     except (CloverError, TokenStoreError) as error:
                         texts += [*traceback.format_exception(error), repr(error)]
+                        texts += chain(error)
+                        texts.append(StructuredFormatter().format(record_of(error)))
                         raised += 1
-        assert raised > 3 * len(faults)
+        assert raised > 3 * len(kinds)
         client.close()
         assert search.found(simulator, *texts) == set()
+
+
+def chain(error: BaseException | None) -> Iterator[str]:
+    """All that hangs on an error, suppressed or not."""
+    while error:
+        yield f"{error!r} {error} {vars(error)}"
+        error = error.__cause__ or error.__context__
+
+
+def record_of(error: Exception) -> logging.LogRecord:
+    """A log record of an error."""
+    exc_info = (type(error), error, error.__traceback__)
+    return logging.LogRecord("x", logging.DEBUG, "", 1, "Unexpected.", (), exc_info)
 
 
 @pytest.mark.parametrize("leak", ["token", "signature", "half a token", "rotated"])

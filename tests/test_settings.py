@@ -752,3 +752,45 @@ def test_no_settings_end_in_a_traceback(changes: dict[str, Any]) -> None:
         assert dt.timedelta(0) < read.window <= dt.timedelta(days=30)
     assert reasons
     assert all(TOKEN not in reason for reason in reasons)
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fixed tokens need no store; rotating ones need one that is named."""
+
+    def homeless(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("MELTANO_PROJECT_ROOT", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert _read().merchants
+    rotating = {"access_token": None, "refresh_token": OTHER, "client_id": "C"}
+    assert _reasons(**rotating) == [
+        (
+            "token_store is not set and this user has no home directory; "
+            "give the path of a file that this user can write."
+        )
+    ]
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    assert _read(**rotating).token_store == Path("/state/tap-clover-export/tokens.json")
+
+
+@pytest.mark.parametrize(("given", "mib"), [(None, 256), ("", 256), ("1", 1), (" 4096 ", 4096)])
+def test_the_limit_of_a_file(monkeypatch: pytest.MonkeyPatch, given: str | None, mib: int) -> None:
+    """The environment may allow larger files."""
+    monkeypatch.delenv("TAP_CLOVER_EXPORT_MAX_FILE_MIB", raising=False)
+    if given is not None:
+        monkeypatch.setenv("TAP_CLOVER_EXPORT_MAX_FILE_MIB", given)
+    assert _read().file_bytes == mib << 20
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "1.5", "1 GB", "inf", "٣", "99999999", "none"])
+def test_a_limit_that_is_none(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    """A limit that can't be used is a reason like that of a setting."""
+    monkeypatch.setenv("TAP_CLOVER_EXPORT_MAX_FILE_MIB", given)
+    assert _reasons() == [
+        (
+            "TAP_CLOVER_EXPORT_MAX_FILE_MIB is not usable; "
+            "give a whole number of MiB from 1 to 9999999."
+        )
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -9,6 +10,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ from tap_clover_export.secret import Secret
 from tap_clover_export.tokens import Pair, TokenStore, TokenStoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PAIR = Pair(
     seed=Secret("seed-token").fingerprint(),
@@ -304,6 +306,88 @@ def test_a_put_is_synced_then_renamed(path: Path, monkeypatch: pytest.MonkeyPatc
     assert {p.name for p in path.parent.iterdir()} == _names(path)
 
 
+@pytest.mark.parametrize("error", [errno.EINVAL, errno.ENOTSUP, errno.EIO])
+def test_a_share_that_syncs_no_directory(
+    path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    """Where directories can't be synced the pair is kept as well as it can be; a fault is told."""
+    fsync = os.fsync
+
+    def share(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(error, os.strerror(error))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", share)
+    if error == errno.EIO:
+        with pytest.raises(TokenStoreError, match="Input/output error"):
+            _put(path)
+    else:
+        _put(path)
+    assert _get(path) == PAIR
+
+
+def test_a_disk_that_gives_files_to_others_is_refused_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where new files belong to somebody else, as on some shares, no token is spent."""
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    with (
+        pytest.raises(TokenStoreError, match="no regular file of this user; give another path"),
+        TokenStore(path).locked() as store,
+        store.room(),
+    ):
+        pytest.fail("the token would be spent")
+    assert {p.name for p in path.parent.iterdir()} == {f"{path.name}.lock"}
+
+
+def test_a_disk_that_keeps_no_modes_is_refused_at_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where files can't be closed to others, no token is spent."""
+
+    def refuse(_: int, __: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    fstat = os.fstat
+
+    def open_to_all(descriptor: int) -> os.stat_result:
+        mode, *fields = fstat(descriptor)
+        return os.stat_result((int(mode) | 0o755, *fields))
+
+    store = TokenStore(path)
+    with store.locked():
+        monkeypatch.setattr(os, "fchmod", refuse)
+        monkeypatch.setattr(os, "fstat", open_to_all)
+        with pytest.raises(TokenStoreError, match="Operation not permitted"), store.room():
+            pytest.fail("the token would be spent")
+
+
+def test_a_hard_link_keeps_what_was(path: Path, tmp_path: Path) -> None:
+    """A new pair is in a new file: another name of the old one never shows it."""
+    _put(path)
+    other = tmp_path / "other"
+    os.link(path, other)
+    before = other.read_bytes()
+    _put(path, pair=dataclasses.replace(PAIR, refresh_token=Secret("refresh-2")))
+    assert other.read_bytes() == before
+    assert b"refresh-2" in path.read_bytes()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda p: Path(p).symlink_to("/dev/zero")])
+def test_something_else_in_the_successors_place(path: Path, make: Callable[[str], None]) -> None:
+    """What lies where the next file is written is removed or told, never followed or awaited."""
+    _put(path)
+    make(f"{path}.new")
+    try:
+        _put(path, "M2")
+    except TokenStoreError as error:
+        assert str(error).startswith("token_store can't be used (")  # noqa: PT017
+    else:
+        assert _get(path, "M2") == PAIR
+    assert json.loads(path.read_bytes())["merchants"]["M1"]
+
+
 def test_no_room_is_a_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a full disk the room fails before the token is spent, in a sentence."""
 
@@ -352,6 +436,36 @@ def test_an_unreadable_file_is_a_sentence(path: Path) -> None:
     path.chmod(0)
     with pytest.raises(TokenStoreError, match=r"can't be used \(Permission denied\)"):
         _get(path)
+
+
+@contextlib.contextmanager
+def _anybody() -> Iterator[None]:
+    """Not root, who may write everywhere."""
+    before = os.geteuid()
+    os.seteuid(before or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_read_only_directory_is_refused_before_a_token_is_spent(kept: bool) -> None:
+    """A store that can be read but not replaced is a sentence, before the refresh."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "tokens.json")
+        if kept:
+            _put(path)
+        Path(folder).chmod(0o555)
+        with (
+            _anybody(),
+            pytest.raises(TokenStoreError, match=r"can't be used \(Permission denied\); give the"),
+            TokenStore(path).turn("M1"),
+            TokenStore(path).room(),
+        ):
+            pytest.fail("the token would be spent")
+        Path(folder).chmod(0o755)
+        assert (_get(path) == PAIR) is kept
 
 
 def test_a_lock_held_too_long_is_a_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
