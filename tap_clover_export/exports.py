@@ -35,7 +35,7 @@ OUTAGE_ATTEMPTS = 6
 
 LONGEST_PAUSE = 60.0
 
-FIRST_POLL = 0.1
+FIRST_POLL = 0.02
 POLL_SHARE = 0.05
 """A poll comes after this share of the time that the export has taken so far."""
 
