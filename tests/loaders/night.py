@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tap_clover_export.demo.processes import process
-from tap_clover_export.demo.project import FOREIGN
+from tap_clover_export.demo.project import FOREIGN, SOURCE
 from tests.harness import Outcome
 from tests.processes import write_json
 
@@ -43,7 +43,6 @@ def pipe(
     loader: Sequence[str],
     config: Mapping[str, Any],
     state: Mapping[str, Any] | None = None,
-    variables: Mapping[str, str] | None = None,
 ) -> Night:
     """Run `tap | tee messages | loader`.
 
@@ -52,7 +51,6 @@ def pipe(
         loader: Its command.
         config: The tap's settings.
         state: What the loader printed the night before.
-        variables: More environment variables of the loader's.
     """
     folder.mkdir(parents=True)
     tap = [sys.executable, "-m", "tap_clover_export"]
@@ -64,7 +62,7 @@ def pipe(
     with (
         (folder / "tap.log").open("wb") as tap_log,
         (folder / "loader.log").open("wb") as loader_log,
-        process(tap, stdin=subprocess.DEVNULL, stderr=tap_log, **pipe) as first,
+        process(tap, stdin=subprocess.DEVNULL, stderr=tap_log, cwd=SOURCE, **pipe) as first,
         process(tee, stdin=first.stdout, **pipe) as middle,
         process(
             loader,
@@ -72,7 +70,7 @@ def pipe(
             stderr=loader_log,
             cwd=folder,
             stdout=subprocess.PIPE,
-            env=_environment() | dict(variables or {}),
+            env=_environment(),
         ) as last,
     ):
         for running in (first, middle):
@@ -92,9 +90,4 @@ def pipe(
 def _environment() -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     local = ",".join(filter(None, [own.get("NO_PROXY"), "127.0.0.1"]))
-    path = os.environ.get("PYTHONPATH")
-    return (
-        own
-        | {"NO_PROXY": local, "no_proxy": local, "PYTHONUTF8": "1", "TZ": "UTC"}
-        | ({"PYTHONPATH": path} if path else {})
-    )
+    return own | {"NO_PROXY": local, "no_proxy": local, "PYTHONUTF8": "1", "TZ": "UTC"}

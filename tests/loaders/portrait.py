@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.loaders.books import Key, Row
-    from tests.loaders.loaders import Loader
+    from tests.loaders.loader import Loader
     from tests.loaders.story import Story
     from tests.loaders.tables import Table
 

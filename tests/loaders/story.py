@@ -13,7 +13,7 @@ from tests.loaders.books import Key, Row, expected
 from tests.loaders.night import Night, pipe
 
 if TYPE_CHECKING:
-    from tests.loaders.loaders import Loader
+    from tests.loaders.loader import Loader
     from tests.loaders.tables import Table
 
 MERCHANTS = {"SHOPONE1": "token-one", "SHOPTWO2": "token-two"}
@@ -112,7 +112,7 @@ def _act(
 ) -> Act:
     settings = config_for(clover, end_date=end.isoformat(), lookback_days=0.5, window_days=7)
     folder = loader.folder / name
-    night = pipe(folder, loader.line(), settings, state, loader.variables)
+    night = pipe(folder, loader.line(), settings, state)
     if night.code:
         raise LoaderError(f"{loader.pin} ended with {night.code}:\n{night.log[-2000:]}")
     if not night.states:

@@ -14,7 +14,8 @@ import pytest
 
 from tests.harness import TYPES, entry
 from tests.loaders.environments import REQUIREMENTS, pin
-from tests.loaders.loaders import LOADERS, MELTANO
+from tests.loaders.loader import plugin
+from tests.loaders.loaders import LOADERS
 from tests.loaders.portrait import Portrait, columns_of, last_rows, plain
 from tests.loaders.story import ONE, REFUNDS, TWO, Act, Story
 
@@ -102,8 +103,7 @@ def test_the_readme_names_no_other_loader() -> None:
 @pytest.mark.parametrize("name", ["target-postgres", "target-jsonl"])
 def test_meltano_installs_the_version_that_is_tested(name: str) -> None:
     """The pins of meltano.yml are those of the tests."""
-    (plugin,) = [of for of in MELTANO["plugins"]["loaders"] if of["name"] == name]
-    assert plugin["pip_url"] == pin(name)
+    assert plugin(name)["pip_url"] == pin(name)
 
 
 def test_requirements_are_locked() -> None:
