@@ -24,7 +24,7 @@ test-long: .venv/.test ## Run the long tests too
 	$(bin)/python -m pytest -n auto --dist loadfile --timeout 1800 --long $(ARGS)
 
 test-loaders: .venv/.test ## Run loaders of others behind the tap, each in an environment of its own
-	$(bin)/python -m pytest -n auto --dist loadgroup $(ARGS) tests/loaders
+	$(bin)/python -m pytest $(ARGS) tests/loaders
 
 bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
 	@$(bin)/python -m benchmarks --rounds=$(ROUNDS) --rows=$(ROWS)

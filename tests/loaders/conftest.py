@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,38 +15,36 @@ from tests.loaders.story import LoaderError, Story, play
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
-def services() -> Iterator[Services]:
-    """What loaders load into."""
-    with Services() as running:
-        yield running
+def stories(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Story]]]:
+    """The stories of all loaders that are asked for, some at a time."""
 
+    def tell(name: str, folder: Path) -> Story:
+        return play(LOADERS[name](folder, services))
 
-@pytest.fixture(scope="session")
-def stories() -> dict[str, Story | str]:
-    """The stories told so far, or why one can't be: each is told once, in whatever order."""
-    return {}
-
-
-@pytest.fixture(
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in LOADERS]
-)
-def story(
-    request: pytest.FixtureRequest,
-    services: Services,
-    stories: dict[str, Story | str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Story:
-    """Two nights of one loader, in an environment of its own."""
-    name = request.param
-    if name not in stories:
+    specs = (getattr(item, "callspec", None) for item in request.session.items)
+    asked = {spec.params.get("story") for spec in specs if spec}
+    with Services() as services:
+        pool = ThreadPoolExecutor(os.cpu_count())
         try:
-            stories[name] = play(LOADERS[name](tmp_path_factory.mktemp(name), services))
-        except (InstallError, LoaderError) as error:
-            stories[name] = str(error)
-    told = stories[name]
-    if isinstance(told, str):
-        pytest.fail(told, pytrace=False)
-    return told
+            yield {
+                name: pool.submit(tell, name, tmp_path_factory.mktemp(name))
+                for name in LOADERS
+                if name in asked
+            }
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module", params=LOADERS)
+def story(request: pytest.FixtureRequest, stories: dict[str, Future[Story]]) -> Story:
+    """Two nights of one loader, in an environment of its own."""
+    try:
+        return stories[request.param].result()
+    except (InstallError, LoaderError) as error:
+        pytest.fail(str(error), pytrace=False)

@@ -1,4 +1,4 @@
-"""What loaders load into: a PostgreSQL and an S3, each started when first asked for."""
+"""What loaders load into: a PostgreSQL and an S3, each started when a thread first asks for it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import urllib.request
 from contextlib import ExitStack
 from functools import cached_property
+from threading import Lock
 from typing import Self
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
@@ -67,19 +68,30 @@ class Services:
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
+        self._lock = Lock()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    @cached_property
+    @property
     def database(self) -> Database:
         """An empty PostgreSQL."""
+        with self._lock:
+            return self._database
+
+    @property
+    def s3(self) -> S3:
+        """An empty S3: moto's."""
+        with self._lock:
+            return self._s3
+
+    @cached_property
+    def _database(self) -> Database:
         return self._stack.enter_context(postgres())
 
     @cached_property
-    def s3(self) -> S3:
-        """An empty S3: moto's."""
+    def _s3(self) -> S3:
         command = [program("moto", "python"), "-c", MOTO]
         running = self._stack.enter_context(
             process(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -16,7 +16,7 @@ from tests.loaders.environments import InstallError, program
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("parsers")]
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True)
