@@ -61,7 +61,7 @@ class TargetDuckdb(Loader):
     name = "target-duckdb"
     command = "target-duckdb"
     settings: ClassVar = {"default_target_schema": "clover"}
-    note = "install `duckdb<1.3` beside it: with newer ones it loses rows without a word"
+    note = "install `duckdb<1.3` beside it: newer ones were seen to lose rows without a word"
 
     @property
     def file(self) -> Path:
