@@ -90,6 +90,7 @@ def test_singer_check_tap_finds_it_valid(run: Run) -> None:
         done = subprocess.run(
             [installed("singer-tools", "singer-check-tap")],
             stdin=messages,
+            cwd=run.messages.parent,  # it leaves a folder behind
             capture_output=True,
             text=True,
             check=False,
