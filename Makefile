@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long bench lint format lock clean
+.PHONY: help demo test test-long test-loaders bench lint format lock clean
 PYTHON ?=
 ARGS ?=
 KEEP ?=
@@ -23,6 +23,9 @@ test: .venv/.test ## Run the tests; ARGS="-k orders" and the like go to pytest
 test-long: .venv/.test ## Run the long tests too
 	$(bin)/python -m pytest -n auto --dist loadfile --timeout 1800 --long $(ARGS)
 
+test-loaders: .venv/.test ## Run loaders of others behind the tap, each in an environment of its own
+	$(bin)/python -m pytest $(ARGS) tests/loaders
+
 bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
 	@$(bin)/python -m benchmarks --rounds=$(ROUNDS) --rows=$(ROWS)
 
@@ -41,7 +44,7 @@ lock: .venv/.demo ## Bring requirements.lock in step with pyproject.toml
 		--no-header --output-file requirements.lock
 
 clean: ## Remove the environment and caches
-	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .venv .venv-loaders .coverage* .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -maxdepth 3 \( -name __pycache__ -o -name .hypothesis \) -prune -exec rm -rf {} +
 
 .venv/.%: $(inputs)

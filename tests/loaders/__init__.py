@@ -1,0 +1,1 @@
+"""Loaders of others, run for real behind the tap: `make test-loaders`."""
