@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tap_clover_export.demo.processes import process, read
 from tap_clover_export.demo.project import SOURCE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("package")]
 
@@ -47,12 +43,12 @@ class Installed:
         return run(str(self.folder / "bin" / program), *arguments, cwd=self.folder)
 
 
-def run(*command: str, cwd: Path, environment: Mapping[str, str] | None = None) -> str:
+def run(*command: str, cwd: Path) -> str:
     """Run a program; answers its output, and shows its errors where it fails."""
     done = subprocess.run(
         command,
         cwd=cwd,
-        env=CLEAN | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"} | (environment or {}),
+        env=CLEAN | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"},
         capture_output=True,
         text=True,
         check=False,
