@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -107,6 +108,21 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     uv(*into, *lock, "-r", str(SOURCE / "pyproject.toml"), "--extra", "simulator", cwd=folder)
     uv(*into, "--no-deps", str(wheel), cwd=folder)
     return Installed(sdist, wheel, environment)
+
+
+def test_what_differs_from_its_hash_is_refused(tmp_path: Path) -> None:
+    """The lock's hashes hold where it only constrains, as `make` and CI install from it."""
+    text = (SOURCE / "requirements.lock").read_text(encoding="utf-8")
+    entry = re.search(r"^filelock==(?:.*\\\n)+.*$", text, re.MULTILINE)
+    assert entry
+    changed = re.sub(r"sha256:\w{8}", "sha256:00000000", entry[0])
+    (tmp_path / "changed.lock").write_text(text.replace(entry[0], changed), encoding="utf-8")
+    uv("venv", "--quiet", "--python", sys.executable, "environment", cwd=tmp_path)
+    into = ("pip", "install", "--quiet", "--python", "environment/bin/python")
+    uv(*into, "--constraints", str(SOURCE / "requirements.lock"), "filelock", cwd=tmp_path)
+    again = (*into, "--reinstall", "--constraints", "changed.lock", "filelock")
+    with pytest.raises(AssertionError, match="Hash mismatch"):
+        uv(*again, cwd=tmp_path)
 
 
 def test_the_wheel_holds_the_tap_and_the_local_clover(installed: Installed) -> None:
