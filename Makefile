@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-loaders bench lint format lock clean
+.PHONY: help demo test test-long test-loaders test-lowest bench lint format lock audit dist clean
 PYTHON ?=
 ARGS ?=
 KEEP ?=
@@ -8,6 +8,7 @@ ROWS ?= emission,wall,many,start,growth
 PORT ?= 0
 UPGRADE ?=
 export PYTHON
+LOWEST ?= auth command doors emission messages records sdk settings sync wire
 bin := .venv/bin
 inputs := pyproject.toml requirements.lock .make/environment
 
@@ -26,13 +27,25 @@ test-long: .venv/.test ## Run the long tests too
 test-loaders: .venv/.test ## Run loaders of others behind the tap, each in an environment of its own
 	$(bin)/python -m pytest $(ARGS) tests/loaders
 
+test-lowest: .venv/.test ## Run the core tests with the oldest dependencies that pyproject.toml allows
+	$(bin)/uv venv --quiet --clear --python $(bin)/python .venv/lowest
+	UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python .venv/lowest/bin/python \
+		--resolution lowest-direct --editable '.[simulator]'
+	UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python .venv/lowest/bin/python \
+		--constraints requirements.lock --group core
+	.venv/lowest/bin/python -m pytest -n auto --dist loadfile $(LOWEST:%=tests/test_%.py) $(ARGS)
+
 bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
 	@$(bin)/python -m benchmarks --rounds=$(ROUNDS) --rows=$(ROWS)
 
-lint: .venv/.lint ## Check style and types
+lint: .venv/.lint ## Check style, types and workflows
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
+	$(bin)/zizmor --offline --quiet .github
+	$(bin)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(bin)/check-jsonschema --builtin-schema vendor.github-issue-forms \
+		.github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/question.yml
 
 format: .venv/.lint ## Put the code in shape
 	$(bin)/ruff check --fix
@@ -42,6 +55,13 @@ lock: .venv/.demo ## Bring requirements.lock in step with pyproject.toml
 	UV_SYSTEM_CERTS=1 $(bin)/uv lock $(if $(UPGRADE),--upgrade)
 	$(bin)/uv export --quiet --frozen --all-groups --all-extras --no-emit-project --no-annotate \
 		--no-header --output-file requirements.lock
+
+audit: .venv/.audit ## Look for known weaknesses of what requirements.lock holds
+	$(bin)/pip-audit --requirement requirements.lock --disable-pip --require-hashes --strict
+
+dist: .venv/.build ## Build the sdist and the wheel into dist
+	rm -rf dist
+	UV_SYSTEM_CERTS=1 $(bin)/uv build --python $(bin)/python --build-constraints requirements.lock
 
 clean: ## Remove the environment and caches
 	rm -rf .venv .venv-loaders .coverage* .mypy_cache .pytest_cache .ruff_cache build dist

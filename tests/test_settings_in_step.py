@@ -1,11 +1,14 @@
-"""The settings stand in tap.py, meltano.yml, .env.example and the README, and in step."""
+"""The settings stand in tap.py, meltano.yml, .env.example, the README and for the hub, in step."""
 
 from __future__ import annotations
 
+import json
 import re
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -25,6 +28,13 @@ DEFAULTS = {
 MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
 EXTRACTOR = MELTANO["plugins"]["extractors"][0]
 SETTINGS: dict[str, dict[str, Any]] = {field["name"]: field for field in EXTRACTOR["settings"]}
+DEFINITION = yaml.safe_load(
+    (ROOT / "plugins" / "extractors" / "tap-clover-export.yml").read_text(encoding="utf-8")
+)
+HUB = {"domain_url", "keywords", "maintenance_status", "prereq", "settings_preamble"}
+"""Keys that only Meltano's hub knows."""
+NO_USE = {"faker_config"}
+"""Settings of the SDK that need a package which the tap does not install."""
 SAMPLES = dict(
     re.findall(
         rf"^(?:# )?{PREFIX}(\w+)=(.*)$",
@@ -83,6 +93,36 @@ def test_meltano_knows_the_regions_and_capabilities() -> None:
     assert regions == list(BASE_URLS)
     ours = {str(capability.value) for capability in TapCloverExport.capabilities}
     assert set(EXTRACTOR["capabilities"]) == ours
+
+
+def test_the_definition_says_what_meltano_yml_says() -> None:
+    """The definition is this project's own entry, but for where the package comes from."""
+    differs = {"pip_url", "settings"}
+    entry = {name: value for name, value in EXTRACTOR.items() if name not in differs}
+    assert {name: DEFINITION.get(name) for name in entry} == entry
+    assert DEFINITION["settings"][: len(SETTINGS)] == EXTRACTOR["settings"]
+    assert DEFINITION["pip_url"] == "tap-clover-export"
+
+
+def test_the_definition_has_the_settings_of_the_sdk() -> None:
+    """After the tap's own stand those that the SDK adds, of the kind that they have there."""
+    schema: dict[str, Any] = {"properties": {}}
+    TapCloverExport.append_builtin_config(schema)
+    theirs = {
+        name: field["type"][0] for name, field in schema["properties"].items() if name not in NO_USE
+    }
+    added = DEFINITION["settings"][len(SETTINGS) :]
+    assert {field["name"]: field["kind"] for field in added} == theirs
+
+
+def test_the_definition_is_of_the_form_of_meltano() -> None:
+    """Meltano's own schema takes it, and this project's meltano.yml, whole."""
+    schema = json.loads(
+        resources.files("meltano.schemas").joinpath("meltano.schema.json").read_text()
+    )
+    entry = {name: value for name, value in DEFINITION.items() if name not in HUB}
+    jsonschema.validate({"plugins": {"extractors": [entry]}}, schema)
+    jsonschema.validate(MELTANO, schema)
 
 
 def test_every_scheduled_job_exists_and_runs_in_the_us_hours() -> None:

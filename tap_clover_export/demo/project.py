@@ -69,7 +69,7 @@ class Project:
         (self.folder / "meltano.yml").write_text(
             text.replace("pip_url: -e .", f"pip_url: {source}"), encoding="utf-8"
         )
-        self._lock()
+        self.lock()
         self.meltano("install", *plugins, UV_CONSTRAINT=CONSTRAINTS)
         stamp.write_text(made.hexdigest())
 
@@ -112,7 +112,7 @@ class Project:
             )
         return output
 
-    def _lock(self) -> None:
+    def lock(self) -> None:
         """Take every version of requirements.lock, so that plugins get the same."""
         lines = (SOURCE / "requirements.lock").read_text(encoding="utf-8").splitlines()
         versions = [line.rstrip(" \\") for line in lines if "==" in line]
