@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SETUP = Setup.read(os.environ, Path(__file__).resolve().parents[3])
+SETUP = Setup.read(os.environ, Path(__file__).resolve().parent)
 
 LAST_RESORT = dt.timedelta(hours=8)
 """A task that takes longer hangs."""

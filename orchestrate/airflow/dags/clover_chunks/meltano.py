@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 60
 
+TAP_ALONE = "Extractor failed"
+"""Meltano's words where the loader has done its part."""
+
 
 class Meltano:
     """One `meltano run` of a chunk.
@@ -48,14 +51,20 @@ class Meltano:
         )
 
     def finish(self, say: Callable[[str], object]) -> tuple[int, list[Failure]]:
-        """Hand on the log until the end; tells the exit code and what the tap says is missing."""
+        """Hand on the log until the end.
+
+        Returns:
+            The exit code, and what the tap says is missing where it is the tap alone that failed.
+        """
         failures = []
+        loaded = False
         try:
             for line in self._process.stdout or ():
                 say(line.rstrip())
+                loaded = loaded or line.rstrip().endswith(TAP_ALONE)
                 if failure := failure_in(line):
                     failures.append(failure)
-            return self._process.wait(), failures
+            return self._process.wait(), failures if loaded else []
         finally:
             self._end()
 
@@ -68,6 +77,8 @@ class Meltano:
         """See to it that nothing of it goes on."""
         self.stop()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(PATIENCE)
+            self._process.communicate(timeout=PATIENCE)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
+        with self._process:
+            pass

@@ -50,12 +50,12 @@ class Setup:
     retry_seconds: int
 
     @classmethod
-    def read(cls, environment: Mapping[str, str], project: Path) -> Setup:
+    def read(cls, environment: Mapping[str, str], folder: Path) -> Setup:
         """Read the environment.
 
         Args:
             environment: As in `os.environ`.
-            project: The Meltano project, unless the environment names another.
+            folder: Where the DAG lies: in a Meltano project, unless the environment names one.
 
         Raises:
             SetupError: A value can't be used.
@@ -70,7 +70,8 @@ class Setup:
                 raise SetupError(f"{name} is not usable; give a whole number from {least} on.")
             return int(value)
 
-        project = Path(text("CLOVER_EXPORT_PROJECT", str(project)))
+        around = (at for at in (folder, *folder.parents) if (at / "meltano.yml").exists())
+        project = Path(text("CLOVER_EXPORT_PROJECT", "") or next(around, folder))
         setup = cls(
             project=project,
             command=tuple(shlex.split(text("CLOVER_EXPORT_MELTANO", "meltano"))),
