@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long bench lint format lock clean
+.PHONY: help demo test test-long test-airflow bench lint format lock clean
 PYTHON ?=
 ARGS ?=
 KEEP ?=
@@ -22,6 +22,9 @@ test: .venv/.test ## Run the tests; ARGS="-k orders" and the like go to pytest
 
 test-long: .venv/.test ## Run the long tests too
 	$(bin)/python -m pytest -n auto --dist loadfile --timeout 1800 --long $(ARGS)
+
+test-airflow: .venv/.test .venv/airflow/.installed ## Run the DAG for 40 merchants in a real Airflow
+	$(bin)/python -m pytest tests/airflow $(ARGS)
 
 bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
 	@$(bin)/python -m benchmarks --rounds=$(ROUNDS) --rows=$(ROWS)
@@ -46,3 +49,9 @@ clean: ## Remove the environment and caches
 
 .venv/.%: $(inputs)
 	@sh .make/environment $*
+
+.venv/airflow/.installed: tests/airflow/requirements.txt | .venv/.test
+	@echo "Installing Airflow into .venv/airflow ..." >&2
+	@$(bin)/python -m venv --clear .venv/airflow
+	@UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python .venv/airflow/bin/python -r $<
+	@touch $@

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from clover_chunks import merchants, words
 from clover_chunks.hours import ANYTIME_HOURS, REGIONS, share
-from clover_chunks.meltano import Meltano
+from clover_chunks.meltano import Meltano, MeltanoError, own_folder, prepare
 from clover_chunks.merchants import MerchantsFileError, chunk_of, divide, private_file, read
 from clover_chunks.setup import Setup, SetupError
 from hypothesis import given
@@ -263,6 +263,30 @@ def test_a_run_hands_on_its_log_and_tells_what_is_missing(tmp_path: Path) -> Non
         assert said[0] == (
             "['run', '--force', '--state-id-suffix=us-3', 'tap-clover-export', 'target-postgres'] b"
         )
+
+
+def test_chunks_do_not_share_the_files_of_a_run(tmp_path: Path) -> None:
+    """State and catalog of a run are the chunk's; plugins and database are the project's."""
+    (tmp_path / ".meltano/extractors").mkdir(parents=True)
+    (tmp_path / ".meltano/run").mkdir()
+    at = setup(tmp_path)
+    for _ in range(2):
+        one, two = own_folder(at, "us-1"), own_folder(at, "us-2")
+        assert one != two
+        for folder in (one, two):
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            assert (folder / "extractors").samefile(tmp_path / ".meltano/extractors")
+            assert (folder / "meltano.db").readlink() == tmp_path / ".meltano/meltano.db"
+            assert not (folder / "run").exists()
+
+
+def test_a_meltano_that_can_not_be_used_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """Before a chunk begins."""
+    with pytest.raises(MeltanoError, match="let CLOVER_EXPORT_MELTANO name the command"):
+        prepare(setup(tmp_path, CLOVER_EXPORT_MELTANO=str(tmp_path / "nowhere")))
+    with pytest.raises(MeltanoError, match="ended with exit code 3; run it as this user"):
+        prepare(fake(tmp_path, "sys.exit(3)"))
+    prepare(fake(tmp_path, "assert sys.argv[1:] == ['state', 'list']"))
 
 
 def test_a_run_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:

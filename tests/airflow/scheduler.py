@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -144,6 +145,7 @@ def _end_all(home: Path) -> None:
 def _settings(home: Path, api: str) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(home),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": api.rpartition(":")[2],
         "AIRFLOW__API__BASE_URL": api,

@@ -18,7 +18,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from airflow.sdk.log import mask_secret
 from clover_chunks import merchants, words
 from clover_chunks.hours import REGIONS, share
-from clover_chunks.meltano import Meltano
+from clover_chunks.meltano import Meltano, prepare
 from clover_chunks.setup import Setup
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def chunks(region: str) -> list[dict[str, float]]:
     """The region's chunks that have a merchant, each with its share of the open hours."""
     left = _hours_left(region)
     numbers = list(merchants.divide(SETUP, region))
+    prepare(SETUP)
     hours = share(left, SETUP.places // SETUP.slots, len(numbers) or 1)
     return [{"chunk": number, "share_hours": hours} for number in numbers]
 

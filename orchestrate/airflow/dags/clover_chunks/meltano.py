@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clover_chunks.words import failure_in
@@ -19,8 +20,56 @@ if TYPE_CHECKING:
 
 PATIENCE = 60
 
+SYSTEM_FOLDER = "MELTANO_SYS_DIR_ROOT"
+
 TAP_ALONE = "Extractor failed"
 """Meltano's words where the loader has done its part."""
+
+
+class MeltanoError(Exception):
+    """Meltano can't be used; says why and what to do."""
+
+
+def prepare(setup: Setup) -> None:
+    """Let Meltano make its system database, before many want to at once.
+
+    Raises:
+        MeltanoError: It can't.
+    """
+    try:
+        done = subprocess.run(
+            [*setup.command, "state", "list"],
+            cwd=setup.project,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    except OSError as error:
+        raise MeltanoError(
+            f"Meltano can't be started ({error}); let CLOVER_EXPORT_MELTANO name the command and "
+            "CLOVER_EXPORT_PROJECT the project's folder."
+        ) from None
+    if done.returncode:
+        raise MeltanoError(
+            f"`meltano state list` ended with exit code {done.returncode}; run it as this user in "
+            f"{setup.project} and look at what it says."
+        )
+
+
+def own_folder(setup: Setup, name: str) -> Path:
+    """A system folder of a chunk's own, which shares all but `run` with the project's.
+
+    Meltano 4 keeps the state and the catalog of a run in one file for all runs of a project, so
+    that runs at the same time read each other's.
+    """
+    system = Path(os.environ.get(SYSTEM_FOLDER) or setup.project / ".meltano")
+    folder = system / "run" / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for entry in {*system.iterdir(), system / "meltano.db"}:
+        if entry.name != "run":
+            with contextlib.suppress(FileExistsError):
+                (folder / entry.name).symlink_to(entry)
+    return folder
 
 
 class Meltano:
@@ -41,7 +90,12 @@ class Meltano:
         self._process = subprocess.Popen(
             [*guard, *setup.command, "run", *forced, f"--state-id-suffix={state}", *setup.run],
             cwd=setup.project,
-            env={**os.environ, "NO_COLOR": "1", **settings},
+            env={
+                **os.environ,
+                SYSTEM_FOLDER: str(own_folder(setup, state)),
+                "NO_COLOR": "1",
+                **settings,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
