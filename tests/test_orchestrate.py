@@ -259,7 +259,7 @@ def test_a_run_hands_on_its_log_and_tells_what_is_missing(tmp_path: Path) -> Non
         lines = f"print({LINE!r}); print('[error] meltano {last}', file=sys.stderr); sys.exit(1)"
         said: list[str] = []
         at = fake(tmp_path, f"print(sys.argv[1:], os.environ['A'], flush=True)\n{lines}")
-        assert Meltano(at, "us-3", {"A": "b"}, force=True).finish(said.append) == (1, told)
+        assert Meltano(at, "us-3", {"A": "b"}).finish(said.append) == (1, told)
         assert said[0] == (
             "['run', '--force', '--state-id-suffix=us-3', 'tap-clover-export', 'target-postgres'] b"
         )
@@ -308,6 +308,28 @@ def test_a_run_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         meltano.finish(say)
     expect_gone(int(said[0]))
+
+
+def test_the_tap_is_asked_to_end_first(tmp_path: Path) -> None:
+    """Meltano then sees the loader to its end, and saves the state."""
+    tap = tmp_path / "extractors/tap.py"
+    tap.parent.mkdir()
+    tap.write_text("import time\nprint('at work', flush=True)\ntime.sleep(600)\n")
+    at = fake(
+        tmp_path,
+        "import subprocess\n"
+        f"print('the tap ended with', subprocess.run([sys.executable, {str(tap)!r}]).returncode)\n"
+        "sys.exit(7)",
+    )
+    meltano = Meltano(at, "us-3", {})
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        meltano.stop()
+
+    assert meltano.finish(say) == (7, [])
+    assert said == ["at work", f"the tap ended with {-signal.SIGTERM}"]
 
 
 def test_a_run_ends_with_the_task_that_is_killed(tmp_path: Path) -> None:

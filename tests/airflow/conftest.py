@@ -155,7 +155,7 @@ def world(
             "CLOVER_EXPORT_REGIONS": "us,eu,sandbox",
             "CLOVER_EXPORT_CHUNKS": str(CHUNKS),
             "CLOVER_EXPORT_PLACES": str(PLACES),
-            "CLOVER_EXPORT_RETRY_SECONDS": "5",
+            "CLOVER_EXPORT_RETRY_SECONDS": "20",
             "AIRFLOW_VAR_CLOVER_EXPORT_ALERT_URL": alerts[0],
         }
         with airflow(home, settings) as running:

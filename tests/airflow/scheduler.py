@@ -79,6 +79,11 @@ class Airflow:
         tasks = self.ask("GET", path)["task_instances"]
         return [task for task in tasks if task["task_id"] == "export"]
 
+    def log(self, dag: str, run: str, place: int, attempt: int) -> str:
+        """Tell the log of an exporting task."""
+        folder = f"logs/dag_id={dag}/run_id={run}/task_id=export/map_index={place}"
+        return (self.home / folder / f"attempt={attempt}.log").read_text(encoding="utf-8")
+
     def written(self) -> Iterator[tuple[Path, bytes]]:
         """Everything that Airflow keeps: logs, database, settings."""
         for path in self.home.rglob("*"):

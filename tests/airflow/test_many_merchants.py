@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 from collections import Counter
 from pathlib import Path
@@ -46,6 +47,9 @@ def test_two_workers_are_killed_and_nothing_is_lost(world: World) -> None:
     tries = {task["map_index"]: task["try_number"] for task in world.airflow.tasks(DAG, run)}
     numbers = sorted({chunk_of(name, CHUNKS) for name in MERCHANTS})
     assert {numbers[place] for place, count in tries.items() if count > 1} == {alone, whole}
+    place = numbers.index(alone)
+    again = world.airflow.log(DAG, run, place, 2)
+    assert re.search(r"[1-9]\d* exports of former runs can be taken up", again), again
     assert world.alerts == []
     assert at_once(world.clover.exports()) <= PLACES
     assert tasks_at_once(world.airflow.tasks(DAG, run)) == PLACES // SLOTS
@@ -101,9 +105,11 @@ def kill(world: World, done: set[int], victims: Callable[[int], list[int]]) -> i
     found: list[tuple[int, int]] = []
 
     def at_work() -> bool:
-        busy = {chunk_of(export["merchant"], CHUNKS) for export in world.clover.exports()}
+        asked = Counter(chunk_of(export["merchant"], CHUNKS) for export in world.clover.exports())
         found[:] = [
-            (chunk, pid) for pid, chunk in meltanos(world) if chunk in busy and chunk not in done
+            (chunk, pid)
+            for pid, chunk in meltanos(world)
+            if asked[chunk] > SLOTS and chunk not in done
         ]
         return bool(found)
 

@@ -57,7 +57,7 @@ class ExportChunk(BaseOperator):
         self.share_hours = share_hours
         self._meltano: Meltano | None = None
 
-    def execute(self, context: Context) -> None:
+    def execute(self, _: Context) -> None:
         """Export the chunk; a state of its own remembers how far it came."""
         left = _hours_left(self.region)
         chunk = merchants.divide(SETUP, self.region).get(self.chunk, [])
@@ -78,8 +78,6 @@ class ExportChunk(BaseOperator):
                     "TAP_CLOVER_EXPORT_MAX_RUN_HOURS": f"{min(left, self.share_hours):.4f}",
                     "TAP_CLOVER_EXPORT_MAX_WAIT_HOURS": f"{left:.4f}",
                 },
-                # Airflow knows that the former try is over; Meltano would wait five minutes.
-                force=context["ti"].try_number > 1,
             )
             code, failures = self._meltano.finish(self.log.info)
         if not code:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clover_chunks import guard
 from clover_chunks.words import failure_in
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from clover_chunks.setup import Setup
     from clover_chunks.words import Failure
 
-PATIENCE = 60
+PATIENCE = guard.PATIENCE + 30
 
 SYSTEM_FOLDER = "MELTANO_SYS_DIR_ROOT"
 
@@ -79,16 +80,14 @@ class Meltano:
         setup: The project and what it runs.
         state: The suffix of the chunk's state id.
         settings: The tap's settings, as environment variables.
-        force: Whether to start although Meltano believes that a former run is still at work.
     """
 
-    def __init__(
-        self, setup: Setup, state: str, settings: Mapping[str, str], *, force: bool = False
-    ) -> None:
-        guard = ["setpriv", "--pdeathsig=TERM", "--"] if shutil.which("setpriv") else []
-        forced = ["--force"] if force else []
+    def __init__(self, setup: Setup, state: str, settings: Mapping[str, str]) -> None:
+        # That a chunk runs once at a time is Airflow's care; without --force Meltano would refuse
+        # to start for five minutes after a run that was killed.
+        command = [*setup.command, "run", "--force", f"--state-id-suffix={state}", *setup.run]
         self._process = subprocess.Popen(
-            [*guard, *setup.command, "run", *forced, f"--state-id-suffix={state}", *setup.run],
+            [sys.executable, guard.__file__, *command],
             cwd=setup.project,
             env={
                 **os.environ,
@@ -98,7 +97,6 @@ class Meltano:
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
@@ -123,7 +121,7 @@ class Meltano:
             self._end()
 
     def stop(self) -> None:
-        """Ask it to end; the tap and the loader finish their record."""
+        """Ask it to end with the state saved."""
         if self._process.returncode is None:
             self._process.terminate()
 
