@@ -24,7 +24,7 @@ test-long: .venv/.test ## Run the long tests too
 	$(bin)/python -m pytest -n auto --dist loadfile --timeout 1800 --long $(ARGS)
 
 test-airflow: .venv/.test .venv/airflow/.installed ## Run the DAG for 40 merchants in a real Airflow
-	$(bin)/python -m pytest tests/airflow $(ARGS)
+	$(bin)/python -m pytest -x tests/airflow $(ARGS)
 
 bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
 	@$(bin)/python -m benchmarks --rounds=$(ROUNDS) --rows=$(ROWS)

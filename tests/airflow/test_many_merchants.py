@@ -38,8 +38,8 @@ def test_two_workers_are_killed_and_nothing_is_lost(world: World) -> None:
     world.hand_over(MERCHANTS)
     before = world.books()
     run = world.run()
-    alone = kill(world, set(), lambda meltano: [parent_of(meltano)])
-    whole = kill(world, {alone}, lambda meltano: [parent_of(meltano), *session_of(meltano)])
+    alone = kill(world, run, set(), lambda meltano: [parent_of(meltano)])
+    whole = kill(world, run, {alone}, lambda meltano: [parent_of(meltano), *session_of(meltano)])
 
     assert world.finish(run) == "success"
     assert world.books() == before
@@ -100,11 +100,12 @@ def test_no_token_stands_in_anything_that_airflow_keeps(world: World) -> None:
         assert not [path for path, content in kept if mark in content], token
 
 
-def kill(world: World, done: set[int], victims: Callable[[int], list[int]]) -> int:
+def kill(world: World, run: str, done: set[int], victims: Callable[[int], list[int]]) -> int:
     """Kill a chunk's task amid its exports, at once; tells the chunk."""
     found: list[tuple[int, int]] = []
 
     def at_work() -> bool:
+        assert world.airflow.state(DAG, run) not in ("success", "failed")
         asked = Counter(chunk_of(export["merchant"], CHUNKS) for export in world.clover.exports())
         found[:] = [
             (chunk, pid)

@@ -1,6 +1,6 @@
 """Every order and payment of many Clover merchants: a DAG a region, a task a chunk of merchants.
 
-The README's section "Many merchants" says how to set it up.
+docs/many-merchants.md says how to set it up.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ LAST_RESORT = dt.timedelta(hours=8)
 """A task that takes longer hangs."""
 
 ALERT_SECONDS = 30
+SHORTEST_HOURS = 0.001
 
 
 class MerchantsMissing(AirflowFailException):
@@ -57,7 +58,7 @@ class ExportChunk(BaseOperator):
         self.share_hours = share_hours
         self._meltano: Meltano | None = None
 
-    def execute(self, _: Context) -> None:
+    def execute(self, context: Context) -> None:  # noqa: ARG002
         """Export the chunk; a state of its own remembers how far it came."""
         left = _hours_left(self.region)
         chunk = merchants.divide(SETUP, self.region).get(self.chunk, [])
@@ -75,8 +76,8 @@ class ExportChunk(BaseOperator):
                     "TAP_CLOVER_EXPORT_MERCHANTS_FILE": path,
                     "TAP_CLOVER_EXPORT_REGION": self.region,
                     "TAP_CLOVER_EXPORT_MAX_CONCURRENT_EXPORTS": str(SETUP.slots),
-                    "TAP_CLOVER_EXPORT_MAX_RUN_HOURS": f"{min(left, self.share_hours):.4f}",
-                    "TAP_CLOVER_EXPORT_MAX_WAIT_HOURS": f"{left:.4f}",
+                    "TAP_CLOVER_EXPORT_MAX_RUN_HOURS": _hours(min(left, self.share_hours)),
+                    "TAP_CLOVER_EXPORT_MAX_WAIT_HOURS": _hours(left),
                 },
             )
             code, failures = self._meltano.finish(self.log.info)
@@ -118,6 +119,10 @@ def alert(context: Context) -> None:
         )
         with urllib.request.urlopen(request, timeout=ALERT_SECONDS):
             pass
+
+
+def _hours(hours: float) -> str:
+    return f"{max(hours, SHORTEST_HOURS):.4f}"
 
 
 def _hours_left(region: str) -> float:
