@@ -17,7 +17,7 @@ import pytest
 from clover_chunks import merchants, words
 from clover_chunks.hours import ANYTIME_HOURS, REGIONS, share
 from clover_chunks.meltano import Meltano, MeltanoError, own_folder, prepare
-from clover_chunks.merchants import MerchantsFileError, chunk_of, divide, private_file, read
+from clover_chunks.merchants import MerchantsFileError, chunk_of, divide, read
 from clover_chunks.setup import Setup, SetupError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,17 +127,6 @@ def test_a_file_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "bytes.csv").write_bytes(b"\xff")
     with pytest.raises(MerchantsFileError, match="not UTF-8"):
         read(tmp_path / "bytes.csv")
-
-
-def test_a_chunks_file_is_private_and_gone_afterwards(tmp_path: Path) -> None:
-    """Other processes of this user read it, nobody else; it lies on no disk."""
-    held = [{"merchant_id": "A", "access_token": "ta"}]
-    with private_file(held) as path:
-        assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
-        told = subprocess.run(["cat", path], capture_output=True, check=True).stdout
-        assert json.loads(told) == held
-    assert not Path(path).exists()
-    assert not list(tmp_path.iterdir())
 
 
 # Hours
@@ -259,7 +248,7 @@ def test_a_run_hands_on_its_log_and_tells_what_is_missing(tmp_path: Path) -> Non
         lines = f"print({LINE!r}); print('[error] meltano {last}', file=sys.stderr); sys.exit(1)"
         said: list[str] = []
         at = fake(tmp_path, f"print(sys.argv[1:], os.environ['A'], flush=True)\n{lines}")
-        assert Meltano(at, "us-3", {"A": "b"}).finish(said.append) == (1, told)
+        assert Meltano(at, "us-3", [], {"A": "b"}).finish(said.append) == (1, told)
         assert said[0] == (
             "['run', '--force', '--state-id-suffix=us-3', 'tap-clover-export', 'target-postgres'] b"
         )
@@ -289,6 +278,21 @@ def test_a_meltano_that_can_not_be_used_is_told_in_a_sentence(tmp_path: Path) ->
     prepare(fake(tmp_path, "assert sys.argv[1:] == ['state', 'list']"))
 
 
+def test_a_chunks_file_is_private_and_gone_afterwards(tmp_path: Path) -> None:
+    """The tap reads it, nobody else; it lies on no disk."""
+    at = fake(
+        tmp_path,
+        "path = os.environ['TAP_CLOVER_EXPORT_MERCHANTS_FILE']\n"
+        "print(path, oct(os.stat(path).st_mode & 0o777), open(path).read())",
+    )
+    said: list[str] = []
+    held = [{"merchant_id": "A", "access_token": "ta"}]
+    assert Meltano(at, "us-3", held, {}).finish(said.append) == (0, [])
+    path, mode, content = said[0].split(" ", 2)
+    assert (mode, json.loads(content)) == ("0o600", held)
+    assert not Path(path).exists()
+
+
 def test_a_run_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
     """Neither Meltano nor what it started."""
     at = fake(
@@ -297,7 +301,7 @@ def test_a_run_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
         "child = subprocess.Popen(['sleep', '600'], stdout=-3, stderr=-3)\n"
         "print(child.pid, flush=True)\ntime.sleep(600)",
     )
-    meltano = Meltano(at, "us-3", {})
+    meltano = Meltano(at, "us-3", [], {})
     said: list[str] = []
 
     def say(line: str) -> None:
@@ -321,7 +325,7 @@ def test_the_tap_is_asked_to_end_first(tmp_path: Path) -> None:
         f"print('the tap ended with', subprocess.run([sys.executable, {str(tap)!r}]).returncode)\n"
         "sys.exit(7)",
     )
-    meltano = Meltano(at, "us-3", {})
+    meltano = Meltano(at, "us-3", [], {})
     said: list[str] = []
 
     def say(line: str) -> None:
@@ -338,7 +342,8 @@ def test_a_run_ends_with_the_task_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from clover_chunks.setup import Setup\n"
         "from clover_chunks.meltano import Meltano\n"
-        "Meltano(Setup.read(os.environ, Path()), 'us-3', {}).finish(lambda x: print(x, flush=True))"
+        "Meltano(Setup.read(os.environ, Path()), 'us-3', [], {})"
+        ".finish(lambda line: print(line, flush=True))"
     )
     environment = {
         **os.environ,

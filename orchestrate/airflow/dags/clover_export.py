@@ -68,19 +68,18 @@ class ExportChunk(BaseOperator):
             for name in ("access_token", "refresh_token"):
                 if merchant.get(name):
                     mask_secret(merchant[name])
-        with merchants.private_file(chunk) as path:
-            self._meltano = Meltano(
-                SETUP,
-                f"{self.region}-{self.chunk}",
-                {
-                    "TAP_CLOVER_EXPORT_MERCHANTS_FILE": path,
-                    "TAP_CLOVER_EXPORT_REGION": self.region,
-                    "TAP_CLOVER_EXPORT_MAX_CONCURRENT_EXPORTS": str(SETUP.slots),
-                    "TAP_CLOVER_EXPORT_MAX_RUN_HOURS": _hours(min(left, self.share_hours)),
-                    "TAP_CLOVER_EXPORT_MAX_WAIT_HOURS": _hours(left),
-                },
-            )
-            code, failures = self._meltano.finish(self.log.info)
+        self._meltano = Meltano(
+            SETUP,
+            f"{self.region}-{self.chunk}",
+            chunk,
+            {
+                "TAP_CLOVER_EXPORT_REGION": self.region,
+                "TAP_CLOVER_EXPORT_MAX_CONCURRENT_EXPORTS": str(SETUP.slots),
+                "TAP_CLOVER_EXPORT_MAX_RUN_HOURS": _hours(min(left, self.share_hours)),
+                "TAP_CLOVER_EXPORT_MAX_WAIT_HOURS": _hours(left),
+            },
+        )
+        code, failures = self._meltano.finish(self.log.info)
         if not code:
             return
         if failures:

@@ -1,7 +1,10 @@
-"""Runs Meltano so that its state is saved, however it is ended.
+"""Runs Meltano so that its state is saved and its tokens are gone, however it is ended.
 
 `python guard.py COMMAND…` ends when its parent does, a SIGKILL included. A SIGTERM to Meltano ends
 tap and loader at once and saves no state; here the tap is asked, and the loader comes to its end.
+
+The merchants come on stdin and go into a file in memory, which ends with this process. Airflow's
+own processes could not hold it: nobody may look into them.
 """
 
 from __future__ import annotations
@@ -29,7 +32,11 @@ def main() -> int:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     out = sys.stdout.buffer
     with subprocess.Popen(
-        sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        sys.argv[1:],
+        env={**os.environ, "TAP_CLOVER_EXPORT_MERCHANTS_FILE": _in_memory(sys.stdin.buffer.read())},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     ) as running:
 
         def ask_meltano(*_: object) -> None:
@@ -53,6 +60,15 @@ def main() -> int:
                 out.flush()
         code = running.wait()
     return code if code >= 0 else 128 - code
+
+
+def _in_memory(content: bytes) -> str:
+    """The path of a file that only this user's processes can read."""
+    descriptor = os.memfd_create("merchants")
+    os.fchmod(descriptor, 0o600)
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
 def _taps(meltano: int) -> Iterator[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ from clover_chunks import guard
 from clover_chunks.words import failure_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from clover_chunks.merchants import Merchant
     from clover_chunks.setup import Setup
     from clover_chunks.words import Failure
 
@@ -79,10 +81,17 @@ class Meltano:
     Args:
         setup: The project and what it runs.
         state: The suffix of the chunk's state id.
-        settings: The tap's settings, as environment variables.
+        merchants: The chunk's merchants.
+        settings: The tap's other settings, as environment variables.
     """
 
-    def __init__(self, setup: Setup, state: str, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        state: str,
+        merchants: Sequence[Merchant],
+        settings: Mapping[str, str],
+    ) -> None:
         # That a chunk runs once at a time is Airflow's care; without --force Meltano would refuse
         # to start for five minutes after a run that was killed.
         command = [*setup.command, "run", "--force", f"--state-id-suffix={state}", *setup.run]
@@ -95,12 +104,16 @@ class Meltano:
                 "NO_COLOR": "1",
                 **settings,
             },
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
             start_new_session=True,
         )
+        file, self._process.stdin = self._process.stdin, None
+        if file:
+            with contextlib.suppress(BrokenPipeError), file:
+                json.dump(merchants, file)
 
     def finish(self, say: Callable[[str], object]) -> tuple[int, list[Failure]]:
         """Hand on the log until the end.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import json
-import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from clover_chunks.setup import Setup
@@ -84,19 +82,3 @@ def read(path: Path) -> list[Merchant]:
 def _rows(text: str) -> Iterator[Merchant]:
     for row in csv.DictReader(text.splitlines(), skipinitialspace=True, strict=True):
         yield {(name or "").strip(): (cell or "").strip() for name, cell in row.items()}
-
-
-@contextlib.contextmanager
-def private_file(merchants: Iterable[Mapping[str, str]]) -> Iterator[str]:
-    """A merchants file that lives in memory, for this user's processes only.
-
-    It is gone with this process, whatever ends it. Yields its path.
-    """
-    descriptor = os.memfd_create("merchants")
-    try:
-        os.fchmod(descriptor, 0o600)
-        with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as file:
-            json.dump(list(merchants), file)
-        yield f"/proc/{os.getpid()}/fd/{descriptor}"
-    finally:
-        os.close(descriptor)
