@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE = 60
-"""After so many seconds Meltano itself is asked."""
+"""After so many seconds Meltano itself is asked, and after as many again all is killed."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -39,7 +39,12 @@ def main() -> int:
         stderr=subprocess.STDOUT,
     ) as running:
 
+        def kill_all(*_: object) -> None:
+            os.killpg(os.getpid(), signal.SIGKILL)
+
         def ask_meltano(*_: object) -> None:
+            signal.signal(signal.SIGALRM, kill_all)
+            signal.alarm(PATIENCE)
             running.terminate()
 
         def ask_tap(*_: object) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from clover_chunks.setup import Setup
     from clover_chunks.words import Failure
 
-PATIENCE = guard.PATIENCE + 30
+PATIENCE = 2 * guard.PATIENCE + 10
 
 SYSTEM_FOLDER = "MELTANO_SYS_DIR_ROOT"
 
