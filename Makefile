@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-loaders test-lowest bench lint format lock audit dist clean
+.PHONY: help demo test test-long test-loaders test-airflow test-lowest bench lint format lock audit dist clean
 PYTHON ?=
 ARGS ?=
 KEEP ?=
@@ -35,6 +35,9 @@ test-lowest: .venv/.test ## Run the core tests with the oldest dependencies that
 		--constraints requirements.lock --group core
 	.venv/lowest/bin/python -m pytest -n auto --dist loadfile $(LOWEST:%=tests/test_%.py) $(ARGS)
 
+test-airflow: .venv/.test .venv/airflow/.installed ## Run the DAG for 40 merchants in a real Airflow
+	$(bin)/python -m pytest -x tests/airflow $(ARGS)
+
 bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
 	@$(bin)/python -m benchmarks --rounds=$(ROUNDS) --rows=$(ROWS)
 
@@ -69,3 +72,9 @@ clean: ## Remove the environment and caches
 
 .venv/.%: $(inputs)
 	@sh .make/environment $*
+
+.venv/airflow/.installed: tests/airflow/requirements.txt | .venv/.test
+	@echo "Installing Airflow into .venv/airflow ..." >&2
+	@$(bin)/python -m venv --clear .venv/airflow
+	@UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python .venv/airflow/bin/python -r $<
+	@touch $@

@@ -35,13 +35,16 @@ class Project:
         data: Where its state goes.
         settings: Environment variables for every command.
         folder: Where it lies; beside this Python's packages when left out.
+
+    Attributes:
+        environment: What every command of it needs.
     """
 
     def __init__(self, data: Path, settings: Mapping[str, str], folder: Path | None = None) -> None:
         self.folder = folder or Path(sys.prefix, "meltano")
         own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         local = ",".join(filter(None, [own.get("NO_PROXY"), "127.0.0.1"]))
-        self._environment = {
+        self.environment = {
             **own,
             "NO_PROXY": local,
             "no_proxy": local,
@@ -95,7 +98,7 @@ class Project:
         with process(
             [str(Path(sys.executable).with_name("meltano")), *arguments],
             cwd=self.folder,
-            env={**self._environment, **settings},
+            env={**self.environment, **settings},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

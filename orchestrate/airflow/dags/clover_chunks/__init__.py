@@ -1,0 +1,1 @@
+"""What the DAG `clover_export` is made of, without Airflow."""

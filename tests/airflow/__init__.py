@@ -1,0 +1,1 @@
+"""The DAG under a real Airflow; `make test-airflow`."""
