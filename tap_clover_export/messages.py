@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import select
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from singer_sdk.singerlib.encoding.simple import Message
+
+PIPE_BYTES = 1 << 20
+"""As much as Linux gives to anybody who asks."""
 
 STATE_SHARE = 0.02
 """STATE is at most this share of the output while it is large ..."""
@@ -34,6 +38,11 @@ class Writer(MsgSpecWriter):
     """Writes whole lines, also to a raw stdout that takes only a part at a time."""
 
     written = 0
+
+    def widen(self) -> None:
+        """Let the pipe to the loader hold more, so that neither waits for the other's turn."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            fcntl.fcntl(sys.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     def write_message(self, message: Message) -> None:
         """Write a message."""

@@ -267,6 +267,7 @@ class TapCloverExport(Tap):
 
     def sync_in_turns(self) -> int:
         """Emit what is ready, in the order of work over all streams; answers the exit code."""
+        self.message_writer.widen()
         try:
             with self.display or contextlib.nullcontext():
                 with contextlib.suppress(Stopped):

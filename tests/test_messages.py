@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +104,19 @@ def test_all_bytes_arrive_in_order(
 
     assert bytes(raw.content) == b"".join(blocks)
     assert writer.written == len(raw.content)
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_GETPIPE_SZ"), reason="only Linux widens a pipe")
+def test_a_pipe_is_widened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe to the loader takes a mebibyte; any other output stays as it is."""
+    reading, writing = os.pipe()
+    with open(reading, "rb"), open(writing, "w") as pipe:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdout", pipe)
+        Writer().widen()
+        assert fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ) == 1 << 20
+    for other in (io.TextIOWrapper(io.BytesIO()), None, pipe):
+        monkeypatch.setattr(sys, "stdout", other)
+        Writer().widen()
 
 
 def _broken(_: int) -> int:
