@@ -17,6 +17,11 @@ logger = logging.getLogger("tap-clover-export.exports")
 PROBE_SECONDS = 60.0
 REMIND_SECONDS = 1800.0
 
+STUMBLES = 8
+"""After so many attempts in a row that failed in passing a region is asked less often, at least"""
+LONGEST_STUMBLE = 60.0
+"""every so many seconds."""
+
 SHORT_SECONDS = 60.0
 """A busy Clover is not worth a line before it has been so for so long."""
 
@@ -66,6 +71,8 @@ class Door:
         hours: Its opening hours, if it named any.
         closed: Closed by its hours, otherwise busy.
         said: Whether the log says that it waits.
+        stumbles: Attempts to ask it that failed in passing since its last answer.
+        lost: When the first of them was, and what the last one said.
     """
 
     region: str
@@ -75,10 +82,30 @@ class Door:
     closed: bool = False
     remind_at: float = 0.0
     said: bool = False
+    stumbles: int = 0
+    lost: tuple[float, str] | None = None
     pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY))
+
+    def stumbled(self, now: float, words: str) -> None:
+        """Nobody answered, or with a fault that passes: spare it, whoever would ask next."""
+        self.stumbles += 1
+        self.lost = (self.lost[0] if self.lost else now, words)
+        if self.stumbles > STUMBLES:
+            pause = min(2.0 ** min(self.stumbles - STUMBLES, 10), LONGEST_STUMBLE)
+            self.until = max(self.until, now + pause)
+
+    def lost_since(self, time: float) -> str | None:
+        """What went wrong last, if nothing but that has come since a time."""
+        lasts = self.lost is not None and self.lost[0] < time and self.stumbles > STUMBLES
+        return self.lost[1] if self.lost and lasts else None
+
+    def answered(self) -> None:
+        """It is there."""
+        self.stumbles, self.lost = 0, None
 
     def refused(self, refusal: Refusal, now: float) -> None:
         """Take in a 503; says once that it waits, until when and why."""
+        self.answered()
         first = self.since is None or refusal.closed != self.closed
         self.since = now if self.since is None else self.since
         self.closed, self.hours = refusal.closed, refusal.hours or self.hours
@@ -93,6 +120,7 @@ class Door:
 
     def accepted(self) -> None:
         """An export was accepted."""
+        self.answered()
         if self.said:
             logger.info("Region %s accepts exports again.", self.region)
         self.since, self.until, self.remind_at, self.said = None, 0.0, 0.0, False

@@ -12,9 +12,11 @@ from tap_clover_export import bookmarks, outlook, times
 from tap_clover_export.auth import Auth
 from tap_clover_export.chronicle import Chronicle
 from tap_clover_export.client import Client
-from tap_clover_export.exports import Exporter, Partition, refusal
+from tap_clover_export.exporter import Exporter
+from tap_clover_export.exports import Partition, refusal
 from tap_clover_export.plan import work
 from tap_clover_export.queue import Queue, Stopped, SystemClock
+from tap_clover_export.spool import EXPORT_BYTES
 from tap_clover_export.tally import Tally
 from tap_clover_export.tokens import TokenStore, TokenStoreError
 from tap_clover_export.wire import CloverError, Refused
@@ -112,6 +114,7 @@ class Run:
                 self._clock.now,
                 poll_interval=settings.poll_interval,
                 timeout=settings.export_timeout,
+                most_bytes=max(EXPORT_BYTES, settings.file_bytes),
                 on_retry=self._retried,
             )
             self._queue = Queue(

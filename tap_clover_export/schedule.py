@@ -12,7 +12,7 @@ from tap_clover_export import times
 from tap_clover_export.availability import Refusal
 from tap_clover_export.bookmarks import Pending
 from tap_clover_export.doors import Door, Places
-from tap_clover_export.exports import ExportFailedError, Stage
+from tap_clover_export.exports import OUTAGE_SECONDS, ExportFailedError, Stage, unreachable
 from tap_clover_export.tally import Tally
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class Schedule:
         self._max_wait = max_wait
         self._stop_asking = None if max_run is None else now() + max_run
         self._said_enough = False
+        self._said_reasons: set[str] = set()
         self._doors: dict[str, Door] = {}
         self._asks: dict[str, list[tuple[Place, Window, Export]]] = {}
         self._timers: list[tuple[float, int, Export]] = []
@@ -232,11 +233,9 @@ class Schedule:
             self._refused(door, outcome, now, asking=asking)
         elif held and (export.dropped or outcome is not None or not export.in_progress):
             self._places.taken -= 1
-        if asking and export.id:
-            door.accepted()
-            self._tally.asked(export.partition)
-            self._tally.waits_no_more(door.region)
-        elif not isinstance(outcome, Refusal) and not self._asks[door.region]:
+        if asking:
+            self._asked(door, export, outcome, now)
+        if not isinstance(outcome, Refusal) and not self._asks[door.region]:
             self._tally.waits_no_more(door.region)
         if export.id != before[0] or isinstance(outcome, tuple):
             self._touched.add(track.partition)
@@ -250,6 +249,15 @@ class Schedule:
             self._replace(track, export, outcome)
         else:
             self._plan(export)
+
+    def _asked(self, door: Door, export: Export, outcome: object, now: float) -> None:
+        """Clover was asked for an export: it has it, or nobody answered, or it said why not."""
+        if export.id:
+            door.accepted()
+            self._tally.asked(export.partition)
+            self._tally.waits_no_more(door.region)
+        elif outcome is None:
+            door.stumbled(now, export.trouble.words)
 
     def _refused(self, door: Door, refusal: Refusal, now: float, *, asking: bool) -> None:
         if asking and not refusal.closed:
@@ -274,7 +282,9 @@ class Schedule:
         if export is None or export.dropped:
             return
         if track.failure is None:
-            logger.error("%s: %s.", track.partition, reason)
+            level = logging.DEBUG if reason in self._said_reasons else logging.ERROR
+            logger.log(level, "%s: %s.", track.partition, reason)
+            self._said_reasons.add(reason)
             self._tally.failed(track.partition)
         track.failure, track.failed = reason, export.window
         track.rest, track.waiting = iter(()), None
@@ -396,15 +406,17 @@ class Schedule:
         if not asks:
             return False
         door.remind(now)
-        if door.since is None or now - door.since < self._max_wait:
+        if door.since is not None and now - door.since >= self._max_wait:
+            reason = (
+                f"region {region} did not accept an export within max_wait_hours "
+                f"({door.why()}); run again when it does, or raise max_wait_hours"
+            )
+        elif words := door.lost_since(now - OUTAGE_SECONDS):
+            reason = unreachable(words)
+        else:
             return True
         for *_, export in sorted(asks):
-            self.fail(
-                self.tracks[export.partition],
-                f"region {region} did not accept an export within max_wait_hours "
-                f"({door.why()}); run again when it does, or raise max_wait_hours",
-                export,
-            )
+            self.fail(self.tracks[export.partition], reason, export)
         asks.clear()
         self._tally.waits_no_more(region)
         return False

@@ -11,8 +11,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+EXPORT_BYTES = 8 << 30
+"""So much of the disk one export may take."""
+
+
 class SpoolError(Exception):
     """The temporary directory takes no more."""
+
+
+class SpoolFullError(Exception):
+    """An export takes more of the disk than one may."""
 
 
 class Spool:
@@ -26,7 +34,9 @@ class Spool:
         records: How many records of the files that were taken are emitted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = EXPORT_BYTES) -> None:
+        """Make an empty spool that takes so many bytes at most."""
+        self._most = most
         try:
             self._file = tempfile.TemporaryFile(prefix="tap-clover-export-", buffering=0)  # noqa: SIM115
         except OSError as error:
@@ -47,6 +57,7 @@ class Spool:
 
         Raises:
             SpoolError: The disk is full.
+            SpoolFullError: The export takes more than it may.
         """
         start = self._end
         try:
@@ -61,6 +72,8 @@ class Spool:
 
     def write(self, data: bytes) -> int:
         """Append bytes to the file that is being taken in."""
+        if self._end + len(data) > self._most:
+            raise SpoolFullError
         rest = memoryview(data)
         try:
             while rest:

@@ -55,7 +55,9 @@ def missing(
         end: The time to stop at.
         lookback: How much before the bookmark is exported again.
     """
-    begin = start if bookmark is None else max(start, bookmark - lookback)
+    begin = start
+    if bookmark is not None and bookmark - start > lookback:
+        begin = bookmark - lookback
     if begin >= end or (bookmark is not None and bookmark >= end):
         return None
     return Window(begin, end)

@@ -114,7 +114,7 @@ def clover(**options: Any) -> Iterator[Simulator]:
     """A local Clover whose clock stands at Tuesday noon until it is moved."""
     merchants = options.pop("merchants", (ONE,))
     usual: dict[str, Any] = {
-        "merchants": {merchant: TOKENS[merchant] for merchant in merchants},
+        "merchants": {merchant: TOKENS.get(merchant, "token") for merchant in merchants},
         "days": 10,
         "orders_per_day": 8,
         "now": TUESDAY_NOON,

@@ -21,7 +21,7 @@ ORDER = [
     {"auth"},
     {"client"},
     {"exports"},
-    {"plan"},
+    {"exporter", "plan"},
     {"schedule", "estimate", "strips", "axis", "dial"},
     {"outlook"},
     {"queue", "page"},

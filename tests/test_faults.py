@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tap_clover_export import wire
-from tests.harness import ONE, TYPES, Outcome, assert_whole, catalog, clover, sync
+from tests.harness import ONE, TWO, TYPES, Outcome, assert_whole, catalog, clover, sync
 
 PASSING = [
     "create:429",
@@ -204,3 +204,33 @@ def test_retry_after_is_honoured(where: str) -> None:
         refused = next(n for n, r in enumerate(simulator.requests) if r.status == 429)
         before, after = simulator.requests[refused : refused + 2]
         assert 47 <= after.time - before.time <= 48
+
+
+@pytest.mark.parametrize("fault", ["any:reset", "create:500"])
+def test_an_outage_is_not_stormed(fault: str) -> None:
+    """While nobody answers, a region is asked ever less often, however many merchants wait."""
+    merchants = tuple(f"M{number:012}" for number in range(60))
+    with clover(days=1, orders_per_day=6, merchants=merchants, max_concurrent=9) as simulator:
+        board = simulator.faults.add(fault)
+        begin = simulator.clock.now()
+        outcome = sync(simulator, max_concurrent_exports=8)
+        assert outcome.code == 1
+        assert "Clover could not be reached for 20 minutes" in outcome.sentence
+        assert board.fired < 60
+        assert simulator.clock.now() - begin < 25 * 60
+
+        simulator.faults.clear()
+        again = sync(simulator, state=outcome.state, max_concurrent_exports=8)
+        assert again.code == 0
+        assert_whole(again, simulator)
+
+
+def test_one_merchant_s_outage_holds_up_no_other() -> None:
+    """Faults of one merchant's requests alone spare the others the wait."""
+    with clover(days=1, merchants=(ONE, TWO), max_concurrent=9) as simulator:
+        simulator.faults.add(f"create[{ONE}]:500")
+        outcome = sync(simulator, window_days=0.1, max_concurrent_exports=2)
+        assert outcome.code == 1
+        assert set(outcome.counts("orders", TWO)) == {
+            (TWO, record["id"]) for record in simulator.records(TWO, "ORDERS")
+        }

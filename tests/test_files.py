@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tap_clover_export import run
 from tests.harness import ONE, TWO, Outcome, assert_whole, clover, sync
 
 PAGES = {"days": 3, "orders_per_day": 20, "objects_per_file": 10}
@@ -60,6 +61,22 @@ def test_an_export_that_waits_for_a_file_lets_others_go_first() -> None:
         first, last = _places(outcome, "orders", ONE)
         assert first < min(_places(outcome, "orders", TWO))
         assert last > max(_places(outcome, "orders", TWO))
+
+
+def test_an_export_takes_a_bounded_part_of_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is more fails at once, with what to do about it; narrower windows go through."""
+    monkeypatch.setattr(run, "EXPORT_BYTES", 1 << 20)
+    monkeypatch.setenv("TAP_CLOVER_EXPORT_MAX_FILE_MIB", "1")
+    with clover(days=3, orders_per_day=250, objects_per_file=100) as simulator:
+        outcome = sync(simulator)
+        assert outcome.code == 1
+        assert "an export takes more than 1 GiB" not in outcome.sentence
+        assert "of the temporary directory; lower window_days." in outcome.sentence
+        assert outcome.bookmark("orders", ONE) is None
+
+        again = sync(simulator, state=outcome.state, window_days=0.5)
+        assert again.code == 0, again.log
+        assert_whole(again, simulator)
 
 
 def _places(outcome: Outcome, stream: str, merchant: str) -> tuple[int, int]:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_clover_export import exports, times
+from tap_clover_export import exporter, exports, times
 from tap_clover_export.bookmarks import Standing
 from tap_clover_export.client import ExportAnswer
-from tap_clover_export.exports import Exporter, Partition
+from tap_clover_export.exporter import Exporter
+from tap_clover_export.exports import Partition
 from tap_clover_export.merchants import Merchant
 from tap_clover_export.plan import work
 from tap_clover_export.queue import Queue, Stopped
@@ -87,7 +88,7 @@ class Client:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No pauses, and a switch of threads after every few instructions."""
     monkeypatch.setattr(exports, "LONGEST_PAUSE", 0.001)
-    monkeypatch.setattr(exports, "FIRST_POLL", 0.001)
+    monkeypatch.setattr(exporter, "FIRST_POLL", 0.001)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -112,8 +113,8 @@ def _queue(client: Client) -> Queue:
         for number, merchant in enumerate(merchants)
         for stream in ("orders", "payments")
     ]
-    exporter = Exporter(client, time.time, poll_interval=0.001, timeout=1e9)  # type: ignore[arg-type]
-    return Queue(items, exporter, places=PLACES, max_wait=1e9, workers=6)
+    steps = Exporter(client, time.time, poll_interval=0.001, timeout=1e9)  # type: ignore[arg-type]
+    return Queue(items, steps, places=PLACES, max_wait=1e9, workers=6)
 
 
 def _emit(queue: Queue, export: Export, chance: random.Random, taken: list[str]) -> None:

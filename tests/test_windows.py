@@ -269,3 +269,11 @@ def test_windows_are_counted_without_cutting(
     span = Window(begin, end)
     pending = [Window(start, min(stop, start + WIDEST)) for start, stop in known]
     assert count(span, width, pending) == len(list(split(span, width, pending)))
+
+
+def test_a_bookmark_of_the_first_year_is_before_any_start() -> None:
+    """No look-back leads before the calendar: the start is where the export begins."""
+    first = times.from_ms(times.YEAR_1)
+    assert missing(start=_day(0), bookmark=first, end=_day(9), lookback=DAY) == Window(
+        _day(0), _day(9)
+    )
