@@ -8,6 +8,8 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, Self
 
+from typing_extensions import override
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
@@ -32,34 +34,22 @@ def has_ipv6() -> bool:
     return True
 
 
-class Peer:
-    """Listens on a port and gives everybody the same answer; use it as a context manager.
+class Listener:
+    """Listens on a port and serves each connection in a thread; use it as a context manager.
 
     Args:
-        answer: The bytes, or many, or what makes them of a request's head.
         host: Where it listens.
-        pem: Certificate and key, for TLS.
 
     Attributes:
-        heads: The heads of all requests.
-        bodies: Their bodies.
-        sent: How many bytes of answers went out.
+        port: The port.
+        place: Host and port, as in an address.
     """
 
-    def __init__(self, answer: Answer, host: str = "127.0.0.1", pem: Path | None = None) -> None:
-        self.answer = answer
-        self.heads: list[bytes] = []
-        self.bodies: list[bytes] = []
-        self.sent = 0
-        self._context = None
-        if pem:
-            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._context.load_cert_chain(pem)
+    def __init__(self, host: str) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, 0), family=family)
         self.port = self._listener.getsockname()[1]
-        name = f"[{host}]" if ":" in host else host
-        self.url = f"{'https' if pem else 'http'}://{name}:{self.port}"
+        self.place = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
         self._sockets: list[socket.socket] = []
 
@@ -89,6 +79,37 @@ class Peer:
                 self._threads.append(thread)
                 thread.start()
 
+    def _serve(self, connection: socket.socket) -> None:
+        raise NotImplementedError
+
+
+class Peer(Listener):
+    """Gives everybody the same answer.
+
+    Args:
+        answer: The bytes, or many, or what makes them of a request's head.
+        host: Where it listens.
+        pem: Certificate and key, for TLS.
+
+    Attributes:
+        heads: The heads of all requests.
+        bodies: Their bodies.
+        sent: How many bytes of answers went out.
+    """
+
+    def __init__(self, answer: Answer, host: str = "127.0.0.1", pem: Path | None = None) -> None:
+        super().__init__(host)
+        self.answer = answer
+        self.heads: list[bytes] = []
+        self.bodies: list[bytes] = []
+        self.sent = 0
+        self._context = None
+        if pem:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(pem)
+        self.url = f"{'https' if pem else 'http'}://{self.place}"
+
+    @override
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
             if self._context:

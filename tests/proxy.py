@@ -6,17 +6,19 @@ import contextlib
 import re
 import socket
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from typing_extensions import override
+
+from tests.peer import PATIENCE, Listener
 
 if TYPE_CHECKING:
     import ssl
 
-PATIENCE = 10.0
 
-
-class Proxy:
-    """Listens on a port of this machine; use it as a context manager.
+class Proxy(Listener):
+    """Passes on what it is asked for.
 
     Args:
         host: Where it listens.
@@ -36,41 +38,14 @@ class Proxy:
         context: ssl.SSLContext | None = None,
         names: dict[str, str] | None = None,
     ) -> None:
+        super().__init__(host)
         self.asked: list[str] = []
         self.heads: list[bytes] = []
         self._credentials = credentials
         self._context = context
         self._names = names or {}
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family)
-        port = self._listener.getsockname()[1]
-        self.place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._threads = [threading.Thread(target=self._listen, daemon=True)]
-        self._sockets: list[socket.socket] = []
 
-    def __enter__(self) -> Self:
-        self._threads[0].start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for connection in self._sockets:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(PATIENCE)
-
-    def _listen(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                client.settimeout(PATIENCE)
-                thread = threading.Thread(target=self._serve, args=[client], daemon=True)
-                self._threads.append(thread)
-                thread.start()
-
+    @override
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             if self._context:

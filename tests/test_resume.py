@@ -13,6 +13,7 @@ from tests.harness import (
     TYPES,
     JumpingClock,
     Outcome,
+    assert_whole_to_bookmarks,
     clover,
     entry,
     iso,
@@ -123,7 +124,7 @@ def test_pending_export_of_a_day_ago_is_asked_for_anew() -> None:
         second = sync(simulator, state=first.state)
         assert second.code == 0
         assert not any(stale in request.path for request in simulator.requests[2:][-40:])
-        assert_held(second, simulator)
+        assert_whole_to_bookmarks(second, simulator)
 
 
 def test_pending_export_that_is_gone_is_asked_for_anew() -> None:
@@ -134,7 +135,7 @@ def test_pending_export_that_is_gone_is_asked_for_anew() -> None:
         second = sync(simulator, state=first.state)
         assert second.code == 0
         assert "is gone; asking anew" in second.log
-        assert_held(second, simulator)
+        assert_whole_to_bookmarks(second, simulator)
 
 
 @pytest.mark.parametrize("wrong", ["another stream's", "another window's"])
@@ -151,7 +152,7 @@ def test_foreign_pending_export(wrong: str) -> None:
         second = sync(simulator, state=state, **options)
         assert second.code == 0, second.log
         assert second.log.count("; asking anew") == 2
-        assert_held(second, simulator)
+        assert_whole_to_bookmarks(second, simulator)
         for stream, kind in TYPES.items():
             held = {record["id"] for record in simulator.records(ONE, kind)}  # type: ignore[arg-type]
             assert {identity for _, identity in second.counts(stream)} <= held
@@ -243,16 +244,3 @@ def test_state_of_other_merchants_is_kept() -> None:
         }
         outcome = sync(simulator, state={"bookmarks": {"orders": {"partitions": [other]}}})
         assert entry(outcome.state, "orders", "ZZZZ9999ZZZZ9") == other
-
-
-def assert_held(outcome: Outcome, simulator: Simulator) -> None:
-    """Everything up to the bookmark came."""
-    for stream, kind in TYPES.items():
-        bookmark = outcome.bookmark(stream, ONE)
-        assert bookmark
-        held = {
-            record["id"]
-            for record in simulator.records(ONE, kind)  # type: ignore[arg-type]
-            if iso(record["modifiedTime"] / 1000) < bookmark
-        }
-        assert {identity for _, identity in outcome.counts(stream)} >= held

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,15 +13,11 @@ from tests.harness import (
     TWO,
     TYPES,
     JumpingClock,
-    Outcome,
+    assert_whole_to_bookmarks,
     clover,
     config_for,
-    iso,
     sync,
 )
-
-if TYPE_CHECKING:
-    from tap_clover_export.simulator import Simulator
 
 HOUR = 3600.0
 NEXT_OPENING = "2026-03-04T10:00:00.000Z"
@@ -43,7 +38,7 @@ def test_a_run_that_starts_just_before_closing(words: str | None) -> None:
         outcome = sync(simulator)
         assert outcome.code == 0, outcome.log
         assert len(simulator.exports) == 6
-        assert_whole_as_of_now(outcome, simulator)
+        assert_whole_to_bookmarks(outcome, simulator)
         asked = [r.time for r in simulator.requests if r.kind == "create" and r.status == 503]
         if words:
             assert len(asked) == 1
@@ -70,7 +65,7 @@ def test_polls_and_downloads_refused_while_closed() -> None:
     ) as simulator:
         outcome = sync(simulator, max_concurrent_exports=2, export_timeout_minutes=30)
         assert outcome.code == 0, outcome.log
-        assert_whole_as_of_now(outcome, simulator)
+        assert_whole_to_bookmarks(outcome, simulator)
         assert len(simulator.exports) == 6
 
 
@@ -135,7 +130,7 @@ def test_busy_with_others() -> None:
 
         outcome = sync(simulator, clock=Clock(simulator.clock))
         assert outcome.code == 0, outcome.log
-        assert_whole_as_of_now(outcome, simulator)
+        assert_whole_to_bookmarks(outcome, simulator)
         refused = [r.time for r in simulator.requests if r.kind == "create" and r.status == 503]
         assert 20 <= len(refused) <= 70
         pauses = [b - a for a, b in itertools.pairwise(refused)]
@@ -148,7 +143,7 @@ def test_busy_with_our_own() -> None:
     with clover(days=85, orders_per_day=1, export_seconds=100, max_concurrent=2) as simulator:
         outcome = sync(simulator, max_concurrent_exports=5, max_wait_hours=0)
         assert outcome.code == 0, outcome.log
-        assert_whole_as_of_now(outcome, simulator)
+        assert_whole_to_bookmarks(outcome, simulator)
         refused = [r for r in simulator.requests if r.kind == "create" and r.status == 503]
         assert 1 <= len(refused) <= 12
         took = simulator.clock.now() - TUESDAY_NOON
@@ -180,23 +175,4 @@ def test_max_run_hours() -> None:
         assert second.code == 0
         assert len(simulator.exports) == 14
         first.output += second.output
-        assert_whole_as_of_now(first, simulator, twice=3)
-
-
-def assert_whole_as_of_now(outcome: Outcome, simulator: Simulator, twice: int = 0) -> None:
-    """Everything up to the bookmark was emitted."""
-    for stream, kind in TYPES.items():
-        for merchant in simulator.options.merchants:
-            bookmark = outcome.bookmark(stream, merchant)
-            assert bookmark
-            held = {
-                record["id"]
-                for record in simulator.records(merchant, kind)  # type: ignore[arg-type]
-                if iso(record["createdTime"] / 1000) < bookmark
-            }
-            counts = outcome.counts(stream, merchant)
-            late = {i for i in held if (merchant, i) not in counts}
-            for record in simulator.records(merchant, kind):  # type: ignore[arg-type]
-                if record["id"] in late:
-                    assert iso(record["modifiedTime"] / 1000) >= bookmark
-            assert sum(count - 1 for count in counts.values()) <= twice
+        assert_whole_to_bookmarks(first, simulator, twice=3)
