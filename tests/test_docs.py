@@ -1,0 +1,67 @@
+"""The documents in step with the code: messages, links, and what they name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import sentences
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+TROUBLES = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| `([^`]+)` \|", TROUBLES, re.MULTILINE)
+SPANS = re.findall(r"`([^`\n]+)`", TROUBLES)
+
+
+@pytest.mark.parametrize("sentence", sorted(sentences.errors()))
+def test_every_error_stands_in_troubleshooting(sentence: str) -> None:
+    """Whatever sentence the tap can end with or warn of, word by word, `…` for what differs."""
+    assert any(sentences.pattern(sentence).search(span) for span in SPANS)
+
+
+def test_no_row_of_troubleshooting_is_out_of_date() -> None:
+    """Each message that the page has is one that the source has, to its end."""
+    known = sentences.everything()
+    assert len(ROWS) > 90
+    assert [row for row in ROWS if not any(_is(row, text) for text in known)] == []
+    assert sorted(set(ROWS)) == sorted(ROWS)
+
+
+def _is(row: str, text: str) -> bool:
+    """Whether a row is a text of the source, most of it word by word."""
+    letters = sum(map(str.isalpha, text)), sum(map(str.isalpha, row))
+    return bool(sentences.pattern(text).fullmatch(row)) and letters[0] >= letters[1] / 2
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link, of Markdown or HTML, has its file and every anchor its heading."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    text = re.sub(r"`[^`\n]*`", "", text)
+    links = re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", text)
+    for link in (one or other for one, other in links):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), link
+        assert not anchor or anchor in _anchors(target), link
+
+
+def test_every_page_is_in_the_index() -> None:
+    """docs/README.md names all of them, and the README the index."""
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index
+    assert "docs/README.md" in (ROOT / "README.md").read_text(encoding="utf-8")
