@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chart import draw
+from benchmarks.end import end
 from benchmarks.measure import BenchError, Spread
-from benchmarks.rows import ROWS, Bench, Row
+from benchmarks.rows import ROWS as OTHERS
+from benchmarks.rows import Bench, Row
 
 HERE = Path(__file__).parent
-PROGRAMS = ("plain", "script", "ours", "splice")
+ROWS = {**OTHERS, "end": end}
+PROGRAMS = ("plain", "script", "ours", "splice", "piped", "validated", "default")
 
 
 def main() -> int:

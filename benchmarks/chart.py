@@ -58,6 +58,15 @@ def draw(results: dict[str, Any]) -> str:
         bars = [Bar(r["name"].partition(":")[0], r["values"]["ours"], ours=True) for r in costs]
         if bars:
             top = _panel(parts, top, f"CPU of one run, {costs[0]['unit']}", bars, None)
+    rows = results.get("end", {}).get("rows", [])
+    bars = [
+        Bar(name, row["values"]["ours"], ours=name == "the tap")
+        for row in rows
+        if (name := row["name"].partition("CPU of ")[2])
+    ]
+    if bars:
+        records = rows[-1]["name"].partition(": ")[2]
+        top = _panel(parts, top, f"meltano run into PostgreSQL, {records}: CPU, s", bars, None)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + GAP}" '
         f'width="{WIDTH}" role="img"><title>How fast the tap is</title><style>{STYLE}</style>'

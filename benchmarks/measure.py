@@ -126,6 +126,13 @@ def first_request(command: Sequence[str], server: socket.socket) -> float:
 @contextlib.contextmanager
 def clover(**options: Any) -> Iterator[str]:  # noqa: ANN401
     """A local Clover in a process of its own; gives its address."""
+    with clover_process(**options) as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def clover_process(**options: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401
+    """A local Clover in a process of its own; gives its address and the process's id."""
     command = [sys.executable, "-m", "tap_clover_export.simulator", "--region", "sandbox"]
     for name, value in options.items():
         for item in value if isinstance(value, list) else [value]:
@@ -137,6 +144,6 @@ def clover(**options: Any) -> Iterator[str]:  # noqa: ANN401
             url = server.stdout.readline().strip() if server.stdout else ""
             if not url:
                 raise BenchError("the local Clover did not start")
-            yield url
+            yield url, server.pid
         finally:
             server.terminate()
