@@ -37,7 +37,7 @@ class Command(SingerCommand):
     @override
     def main(self, *args: Any, **options: Any) -> Any:
         try:
-            return super().main(*args, **options)
+            return self._main(*args, **options)
         except ConfigValidationError as error:
             self._end(*error.errors)
         except (InputError, StateError, TokenStoreError) as error:
@@ -60,6 +60,15 @@ class Command(SingerCommand):
                 f"An unexpected {type(error).__name__} ended the run ({_short(error)}); run it "
                 "again with LOGLEVEL=DEBUG and report what it says."
             )
+
+    def _main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        """Run, and write all of the output while it can still be told that this fails."""
+        try:
+            return super().main(*args, **options)
+        except SystemExit as end:
+            if not end.code and sys.stdout:
+                sys.stdout.flush()
+            raise
 
     @override
     def invoke(self, ctx: click.Context) -> Any:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 AT_ONCE = 2.0
-FULL = 40_000
+FULL = 1_000_000
 """A pipe that holds more and gets no more is full; its pages are not."""
 
 
@@ -133,7 +133,7 @@ def test_while_clover_hangs(nursery: Nursery, tmp_path: Path, places: int) -> No
 
 def test_second_signal(nursery: Nursery, tmp_path: Path) -> None:
     """While nobody reads, a first signal changes nothing, and a second ends it there and then."""
-    with clover() as simulator:
+    with clover(orders_per_day=30) as simulator:
         here = piped(tmp_path, simulator)
         with ended(here.start(nursery)) as process, pipe_end(here) as pipe:
             until_full(pipe, process)
@@ -150,7 +150,7 @@ def test_amid_a_line(
 ) -> None:
     """A signal amid a write that takes only a part: the line is whole, and STATE comes last."""
     nursery = request.getfixturevalue("nursery" if buffered else "raw_nursery")
-    with clover() as simulator:
+    with clover(orders_per_day=30) as simulator:
         here = piped(tmp_path, simulator)
         with ended(here.start(nursery)) as process, pipe_end(here) as pipe:
             until_full(pipe, process)
