@@ -450,6 +450,8 @@ def _read(file: IO[str], kind: str) -> Any:  # noqa: ANN401
 
 
 def _state(state: Any) -> dict[str, Any]:  # noqa: ANN401
+    if isinstance(state, dict):
+        state = state.get("singer_state", state)  # as `meltano state get` writes it
     bookmarks = state.get("bookmarks", {}) if isinstance(state, dict) else None
     if not isinstance(bookmarks, dict) or not all(
         isinstance(entry, dict) for entry in bookmarks.values()

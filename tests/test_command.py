@@ -355,3 +355,20 @@ def test_a_refused_token_fails_its_merchant_only(tmp_path: Path) -> None:
             if message.get("stream") == "orders" and "record" in message
         }
         assert got == {record["id"] for record in simulator.records(TWO, "ORDERS")}
+
+
+def test_a_state_as_meltano_keeps_it(tmp_path: Path) -> None:
+    """What `meltano state get` writes is the state that is in it, not an empty one."""
+    bookmark = {"replication_key": "modifiedTime", "replication_key_value": "2026-02-01T00:00:00Z"}
+    entry = {"context": {"merchant_id": ONE}} | bookmark
+    inner = {"bookmarks": {"orders": {"partitions": [entry]}}}
+    file = tmp_path / "state.json"
+    config = write_config(tmp_path, GOOD | {"merchant_id": ONE})
+    plans = []
+    for state in (inner, {"singer_state": inner}):
+        file.write_text(json.dumps(state))
+        done = command("--config", config, "--state", str(file), "--plan=json")
+        assert done.returncode == 0
+        plans.append([row["bookmark"] for row in json.loads(done.stdout)["streams"]])
+    assert plans[0] == plans[1]
+    assert any(plans[0])

@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tap_clover_export.tap import OWN_SETTINGS
+from tap_clover_export.wire import FILE_LIMIT
 from tests import sentences
 
 ROOT = Path(__file__).parent.parent
@@ -44,22 +47,15 @@ def _prose(page: Path) -> str:
 
 def _anchors(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
-    text = re.sub(
-        r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
-    )
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", _prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    """Every relative link, of Markdown or HTML, has its file and every anchor its heading."""
-    text = re.sub(
-        r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
-    )
-    text = re.sub(r"`[^`\n]*`", "", text)
-    links = re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"", text)
-    for link in (one or other for one, other in links):
+    """Every relative link has its file, and every anchor its heading."""
+    prose = re.sub(r"`[^`\n]*`", "", _prose(page))
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose):
         if re.match(r"[a-z]+:", link):
             continue
         path, _, anchor = link.partition("#")
@@ -75,3 +71,23 @@ def test_every_page_is_in_the_index() -> None:
     for page in (ROOT / "docs").glob("*.md"):
         assert page.name == "README.md" or f"({page.name})" in index
     assert "docs/README.md" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_variables_are_settings(page: Path) -> None:
+    """Every variable of the tap's that a page names is one that it reads."""
+    named = set(re.findall(r"TAP_CLOVER_EXPORT_[A-Z_]+\b", page.read_text(encoding="utf-8")))
+    known = {f"TAP_CLOVER_EXPORT_{name.upper()}" for name in OWN_SETTINGS}
+    assert named - known - {FILE_LIMIT, "TAP_CLOVER_EXPORT_"} == set()
+
+
+def test_the_first_loader_is_the_one_that_is_tested() -> None:
+    """The loader that a new project is given is that of this repository's meltano.yml."""
+    page = (ROOT / "docs" / "meltano.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (shown,) = yaml.safe_load(block)["loaders"]
+    plugins = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))["plugins"]
+    (ours,) = (one for one in plugins["loaders"] if one["name"] == shown["name"])
+    assert shown["settings"][0]["name"] == ours["settings"][0]["name"]
+    for name in ("namespace", "pip_url", "executable", "config"):
+        assert shown[name] == ours[name]
