@@ -51,7 +51,7 @@ def test_kills(nursery: Nursery, tmp_path: Path, long: bool) -> None:
             syncs += 1
             here = job(tmp_path / str(syncs), simulator)
             first = len(simulator.exports)
-            while not _run(here, nursery, simulator, dice.uniform(0, 0.5)):
+            while not _run(here, nursery, simulator, dice.uniform(0, 0.3)):
                 kills += 1
             here.warehouse.expect_whole(here.end)
             further += len(simulator.exports) - first - WINDOWS

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from tap_clover_export.windows import Window
 
 PLACES, FILES = 3, 4
+MOST_LOST = 2
+"""Fewer losses of one export than the tap puts up with."""
+
 NOW = times.from_seconds(1_767_225_600)
 
 
@@ -40,7 +43,8 @@ class Client:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         self.lock = threading.Lock()
-        self.made: dict[str, tuple[str, Window]] = {}
+        self.made: dict[str, tuple[str, ExportType, Window]] = {}
+        self.lost: Counter[tuple[str, ExportType, Window]] = Counter()
         self.working: set[str] = set()
         self.most = 0
 
@@ -51,20 +55,22 @@ class Client:
         time.sleep(pause)
         return strikes
 
-    def create(self, merchant: Merchant, _: ExportType, window: Window) -> ExportAnswer:
+    def create(self, merchant: Merchant, kind: ExportType, window: Window) -> ExportAnswer:
         """Accept an export."""
         if self.happens(0.1):
             raise Transient("500")
         with self.lock:
             identity = f"E{len(self.made)}"
-            self.made[identity] = (merchant.id, window)
+            self.made[identity] = (merchant.id, kind, window)
             self.working.add(identity)
             self.most = max(self.most, len(self.working))
         return ExportAnswer(identity, "PENDING")
 
     def poll(self, _: Merchant, identity: str) -> ExportAnswer:
         """Finish an export sooner or later."""
-        if self.happens(0.05):
+        place = self.made[identity]
+        if self.lost[place] < MOST_LOST and self.happens(0.05):
+            self.lost[place] += 1
             self.working.discard(identity)
             raise Gone("404")
         if identity in self.working and self.happens(0.4):
