@@ -85,23 +85,25 @@ class Door:
     stumbles: int = 0
     lost: tuple[float, str] | None = None
     pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY))
+    stumble_pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_STUMBLE))
 
     def stumbled(self, now: float, words: str) -> None:
         """Nobody answered, or with a fault that passes: spare it, whoever would ask next."""
         self.stumbles += 1
         self.lost = (self.lost[0] if self.lost else now, words)
         if self.stumbles > STUMBLES:
-            pause = min(2.0 ** min(self.stumbles - STUMBLES, 10), LONGEST_STUMBLE)
-            self.until = max(self.until, now + pause)
+            self.until = max(self.until, now + self.stumble_pauses.next())
 
     def lost_since(self, time: float) -> str | None:
         """What went wrong last, if nothing but that has come since a time."""
-        lasts = self.lost is not None and self.lost[0] < time and self.stumbles > STUMBLES
-        return self.lost[1] if self.lost and lasts else None
+        if self.lost and self.lost[0] < time and self.stumbles > STUMBLES:
+            return self.lost[1]
+        return None
 
     def answered(self) -> None:
         """It is there."""
         self.stumbles, self.lost = 0, None
+        self.stumble_pauses.reset()
 
     def refused(self, refusal: Refusal, now: float) -> None:
         """Take in a 503; says once that it waits, until when and why."""

@@ -103,7 +103,7 @@ def _row(item: Work, left: int) -> dict[str, Any]:
         "start": times.to_text(span.start) if span else None,
         "end": times.to_text(span.end) if span else None,
         "behind_seconds": int(behind.total_seconds()),
-        "windows": sum(1 for _ in item.windows()),
+        "windows": item.count,
         "pending": len(item.pending),
         "left": left,
     }

@@ -37,6 +37,7 @@ def work(
     region: str = "us",
     days: float = 1000,
     lookback: float = 7,
+    width: float = 30,
     number: int = 0,
 ) -> Work:
     """What a partition lacks at `NOW`.
@@ -49,6 +50,7 @@ def work(
         region: The merchant's region.
         days: How many days ago it starts.
         lookback: In days.
+        width: The widest window, in days.
         number: Its place among the partitions.
     """
     made = Merchant(merchant, region, BASE_URLS[region], NOW - days * DAY, Secret(TOKEN))
@@ -63,7 +65,7 @@ def work(
         end=NOW,
         now=NOW,
         lookback=lookback * DAY,
-        width=30 * DAY,
+        width=width * DAY,
     )
 
 

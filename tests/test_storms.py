@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import random
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_clover_export import times
-from tap_clover_export.bookmarks import Standing
 from tap_clover_export.exports import Export, Partition, Stage
-from tap_clover_export.merchants import Merchant
-from tap_clover_export.plan import work
 from tap_clover_export.queue import Queue
 from tap_clover_export.schedule import Schedule
-from tap_clover_export.secret import Secret
 from tap_clover_export.simulator import Clock, Options, Simulator
 from tests.harness import (
     ONE,
@@ -30,6 +24,7 @@ from tests.harness import (
     iso,
     sync,
 )
+from tests.plans import work
 from tests.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -154,19 +149,9 @@ class Interfering:
 @pytest.mark.parametrize("step", [Stage.CREATE, Stage.POLL])
 def test_a_failure_amid_a_step_gives_its_place_back(step: Stage) -> None:
     """What fails while Clover is asked for more of it does not hold up the others."""
-    now = times.from_seconds(TUESDAY_NOON)
-    merchants = [Merchant(m, "us", "", now.subtract(days=70), Secret("x")) for m in (ONE, TWO)]
     items = [
-        work(
-            Partition(merchant, "orders"),
-            number,
-            Standing(),
-            end=now,
-            now=now,
-            lookback=dt.timedelta(),
-            width=dt.timedelta(days=30),
-        )
-        for number, merchant in enumerate(merchants)
+        work(merchant, days=70, lookback=0, number=number)
+        for number, merchant in enumerate((ONE, TWO))
     ]
     clock = JumpingClock(Clock(TUESDAY_NOON, frozen=True))
     exporter = Interfering(step)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import random
 import sys
 import threading
@@ -12,29 +11,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_clover_export import exporter, exports, times
-from tap_clover_export.bookmarks import Standing
+from tap_clover_export import exporter, exports
 from tap_clover_export.client import ExportAnswer
 from tap_clover_export.exporter import Exporter
-from tap_clover_export.exports import Partition
-from tap_clover_export.merchants import Merchant
-from tap_clover_export.plan import work
 from tap_clover_export.queue import Queue, Stopped
-from tap_clover_export.secret import Secret
 from tap_clover_export.wire import Gone, Transient
+from tests.plans import NOW, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_clover_export.client import ExportType, Sink
-    from tap_clover_export.exports import Export
+    from tap_clover_export.exports import Export, Partition
+    from tap_clover_export.merchants import Merchant
     from tap_clover_export.windows import Window
 
 PLACES, FILES = 3, 4
 MOST_LOST = 2
 """Fewer losses of one export than the tap puts up with."""
-
-NOW = times.from_seconds(1_767_225_600)
 
 
 class Client:
@@ -102,21 +96,9 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _queue(client: Client) -> Queue:
-    merchants = [
-        Merchant(f"M{n}", "us" if n % 2 else "eu", "", NOW.subtract(days=60), Secret("x"))
-        for n in range(4)
-    ]
     items = [
-        work(
-            Partition(merchant, stream),
-            number,
-            Standing(),
-            end=NOW,
-            now=NOW,
-            lookback=dt.timedelta(),
-            width=dt.timedelta(days=20),
-        )
-        for number, merchant in enumerate(merchants)
+        work(f"M{n}", stream, region=region, days=60, lookback=0, width=20, number=n)
+        for n, region in enumerate(("eu", "us", "eu", "us"))
         for stream in ("orders", "payments")
     ]
     steps = Exporter(client, time.time, poll_interval=0.001, timeout=1e9)  # type: ignore[arg-type]
