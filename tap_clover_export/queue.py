@@ -5,14 +5,13 @@ Threads create, poll and download; the main thread takes what is ready, in the o
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import logging
-import queue
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
+from tap_clover_export.bell import Bell
 from tap_clover_export.exports import ExportFailedError, Stage, unexpected
 from tap_clover_export.schedule import Schedule
 
@@ -76,7 +75,11 @@ class Advances(Protocol):
 
 
 class Queue:
-    """The exports of a run, from the first request to the file on disk."""
+    """The exports of a run, from the first request to the file on disk.
+
+    Attributes:
+        bell: Makes the caller look at `interrupted`.
+    """
 
     def __init__(
         self,
@@ -112,13 +115,13 @@ class Queue:
         self._on_change = on_change
         self._interrupted = interrupted
         self._changed = threading.Condition()
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.bell = Bell()
         self._threads: list[threading.Thread] = []
         self._closed = False
         self._crash: BaseException | None = None
         self._schedule = Schedule(
             self._clock.now,
-            self.wake,
+            self.bell.ring,
             places=places,
             max_wait=max_wait,
             max_run=max_run,
@@ -211,10 +214,6 @@ class Queue:
         """The partitions that `max_run` left unfinished."""
         return [track for track in self.tracks.values() if track.line and not track.failure]
 
-    def wake(self) -> None:
-        """Make the caller look at `interrupted`; may be called from a signal handler."""
-        self._bell.put(None)
-
     def close(self) -> None:
         """End the threads and give the disk back."""
         with self._changed:
@@ -266,10 +265,7 @@ class Queue:
         if not self._threads:
             self._work_here()
             return
-        with contextlib.suppress(queue.Empty):
-            self._bell.get(timeout=LISTEN_SECONDS)
-            while True:
-                self._bell.get_nowait()
+        self.bell.wait(LISTEN_SECONDS)
 
     # Working, in the threads
 
@@ -291,7 +287,7 @@ class Queue:
                 self._step(export)
         except BaseException as error:  # noqa: BLE001
             self._crash = error
-            self._bell.put(None)
+            self.bell.ring()
 
     def _work_here(self) -> None:
         with self._changed:
@@ -318,4 +314,4 @@ class Queue:
             if self._closed:
                 export.discard()
             self._changed.notify_all()
-        self._bell.put(None)
+        self.bell.ring()

@@ -245,7 +245,7 @@ class Run:
         """Ask the run to stop; may be called from a signal handler."""
         self.signal = signal
         if self._queue:
-            self._queue.wake()
+            self._queue.bell.ring()
 
     def close(self, *, quietly: bool = False) -> None:
         """End the threads, give the disk back and, unless quietly, write the last state."""

@@ -372,10 +372,12 @@ class TapCloverExport(Tap):
         if display.fits():
             tap.display = display.Display(tap.run.tally, lambda: tap.run.running)
             tap.run.chronicle.displayed = True
-        tap._syncing = bool(tap.run)
+        signal.set_wakeup_fd(tap.run.queue.bell.fileno(), warn_on_full_buffer=False)
+        tap._syncing = True
         code = tap.sync_in_turns()
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, signal.SIG_IGN)  # what is left is Python's own winding down
+        signal.set_wakeup_fd(-1)
         sys.exit(code)
 
     @override

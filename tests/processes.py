@@ -1,7 +1,8 @@
 """The command in processes of its own, to be killed; many a second, forked off one that waits.
 
 `python -m tests.processes` imports the tap once, then forks a child for every request. The child is
-what `python -m tap_clover_export` is once its imports are done, with the same end.
+what `python -m tap_clover_export` is once its imports are done, with the same end, but that it
+looks up for a signal that did not wake it only after an hour.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ PATIENCE = 60.0
 
 class Running(Protocol):
     """A process that can be looked at and signalled."""
+
+    pid: int
 
     def poll(self) -> int | None:
         """Its return code, negative after a signal; None while it runs."""
@@ -99,17 +102,17 @@ class Child:
             os.kill(self.pid, sig)
 
 
-def until(condition: Callable[[], object], process: Running) -> None:
+def until(condition: Callable[[], object], process: Running, patience: float = PATIENCE) -> None:
     """Wait until something is so, or the process is over; fails after a minute."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while process.poll() is None and not condition():
         assert time.monotonic() < end, "it takes too long"
         time.sleep(GLANCE)
 
 
-def wait(process: Running) -> int:
+def wait(process: Running, patience: float = PATIENCE) -> int:
     """Wait for the end; answers the return code."""
-    until(lambda: False, process)
+    until(lambda: False, process, patience)
     code = process.poll()
     assert code is not None
     return code
@@ -160,8 +163,10 @@ def _settle_in(stdout: str, stderr: str, tmp: str) -> None:
 
 
 if __name__ == "__main__":
+    from tap_clover_export import queue
     from tap_clover_export.tap import TapCloverExport
 
+    queue.LISTEN_SECONDS = 3600.0
     asked = _nurse()
     if asked is not None:
         TapCloverExport.cli(asked)

@@ -13,7 +13,7 @@ PACKAGE = Path(tap_clover_export.__file__).parent
 NAME = "tap_clover_export"
 
 ORDER = [
-    {"secret", "times", "pauses", "cleaning", "schemas", "tally"},
+    {"secret", "times", "pauses", "cleaning", "schemas", "tally", "bell"},
     {"windows", "availability", "wire", "chronicle", "meters"},
     {"fields", "spool", "display", "tokens", "bookmarks", "records", "doors"},
     {"merchants"},

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 TOKEN = "t0k3n-that-nobody-may-see"
 EXPORT = {"id": "EXPORT1", "status": "DONE", "createdTime": 1_772_539_200_000}
-SECONDS = 2.5
+SECONDS = 20.0
+"""Where nothing ends an answer that drips, it drips for ever; with less a busy machine fails."""
 MEMORY = 8 << 20
 
 
