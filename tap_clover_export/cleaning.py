@@ -44,7 +44,7 @@ def clean(content: bytes) -> tuple[bytes, int]:
         BadFileError: It is not JSON; seen only where it is of several lines.
     """
     replaced = 0
-    if _SUSPECT.search(content):
+    if _is_suspect(content):
         content, replaced = _without_bad_escapes(content)
     if not _is_utf8(content):
         text = content.decode("utf-8", "replace")
@@ -61,6 +61,18 @@ def clean(content: bytes) -> tuple[bytes, int]:
 def without_controls(content: bytes) -> tuple[bytes, int]:
     """Replace control characters, which JSON allows only as escapes; answers how many."""
     return _CONTROL.subn(lambda _: _REPLACEMENT, content)
+
+
+def _is_suspect(content: bytes) -> bool:
+    """Whether an escape may be bad.
+
+    Goes from backslash to backslash up to the first `\\u`, which takes a tenth of the search's time
+    where a file has few; where it has many, the search does the rest.
+    """
+    at, few = content.find(b"\\"), len(content) >> 10
+    while at >= 0 and few and content[at + 1 : at + 2] != b"u":
+        at, few = content.find(b"\\", at + 2), few - 1
+    return at >= 0 and _SUSPECT.search(content, at) is not None
 
 
 def _is_utf8(content: bytes) -> bool:

@@ -648,10 +648,13 @@ def test_what_is_wrong_with_a_file_is_said(content: bytes, why: str) -> None:
 _ESCAPES = ["\\", "\\u", "\\ud83d", "\\uDE00", "\\u0000", "u0000", "ud83d", "a", '\\"', "\\n"]
 
 
-@given(st.lists(st.sampled_from(_ESCAPES), max_size=8).map("".join))
-def test_the_quick_search_misses_no_bad_escape(text: str) -> None:
+@given(
+    st.lists(st.sampled_from(_ESCAPES), max_size=8).map("".join),
+    st.sampled_from([0, 1 << 10, 3 << 10, 1 << 14]),
+)
+def test_the_quick_search_misses_no_bad_escape(text: str, more: int) -> None:
     """Files are looked through by a quick search first: what it passes has nothing to replace."""
-    content = text.encode()
+    content = text.encode() + b" " * more  # the larger, the more backslashes are looked at alone
     assert clean(content) == _without_bad_escapes(content)
 
 
