@@ -64,9 +64,9 @@ def without_controls(content: bytes) -> tuple[bytes, int]:
 
 
 def _is_suspect(content: bytes) -> bool:
-    """Whether an escape may be bad.
+    r"""Whether an escape may be bad.
 
-    Goes from backslash to backslash up to the first `\\u`, which takes a tenth of the search's time
+    Goes from backslash to backslash up to the first `\u`, which takes a tenth of the search's time
     where a file has few; where it has many, the search does the rest.
     """
     at, few = content.find(b"\\"), len(content) >> 10
