@@ -23,7 +23,7 @@ from tests.harness import (
     iso,
     sync,
 )
-from tests.jobs import WINDOWS, Job, clover, job, pipe_end
+from tests.jobs import WINDOWS, Job, clover, job, longest, pipe_end
 from tests.processes import Nursery, ended, until
 from tests.warehouse import Warehouse
 
@@ -51,7 +51,7 @@ def test_kills(nursery: Nursery, tmp_path: Path, long: bool) -> None:
             syncs += 1
             here = job(tmp_path / str(syncs), simulator)
             first = len(simulator.exports)
-            while not _run(here, nursery, simulator, dice.uniform(0, 0.3)):
+            while not _run(here, nursery, simulator, dice.uniform(0, longest(here))):
                 kills += 1
             here.warehouse.expect_whole(here.end)
             further += len(simulator.exports) - first - WINDOWS

@@ -19,7 +19,7 @@ import pytest
 
 from tests import processes
 from tests.harness import ONE, entry, iso
-from tests.jobs import Job, clover, job, pipe_end
+from tests.jobs import Job, clover, job, longest, pipe_end
 from tests.processes import Nursery, ended, until
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_random_moments(
         while stops < wanted:
             syncs += 1
             here = job(tmp_path / str(syncs), simulator)
-            while _run(here, nursery, simulator, number, dice.uniform(0, 0.5)):
+            while _run(here, nursery, simulator, number, dice.uniform(0, longest(here))):
                 stops += 1
             here.warehouse.expect_whole(here.end)
 
