@@ -17,6 +17,7 @@ from tap_clover_export.merchants import Merchant
 from tap_clover_export.secret import Secret
 from tap_clover_export.tokens import TokenStore, TokenStoreError
 from tap_clover_export.wire import CloverError, TooMany, Transient
+from tests import impatience
 from tests.harness import ONE, TUESDAY_NOON
 from tests.peer import Peer, reply
 from tests.test_wire import BOMB, CHUNKED, ENDLESS, NOT_FOLLOWED, drip, flood, redirect, silence
@@ -32,9 +33,7 @@ ANSWER = {"access_token": ACCESS, "refresh_token": NEXT, "access_token_expiratio
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that a test can reach."""
-    monkeypatch.setattr(wire, "TIMEOUT", (1.0, 0.5))
-    for name in ("HEAD_SECONDS", "BODY_SECONDS", "ANSWER_SECONDS"):
-        monkeypatch.setattr(wire, name, 0.4)
+    impatience.bound(monkeypatch)
     monkeypatch.setattr(wire, "ANSWER_BYTES", 1 << 20)
 
 
@@ -95,9 +94,12 @@ HOSTILE: dict[str, tuple[Any, type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_answer_to_a_refresh(auth: Auth, path: Path, name: str) -> None:
+def test_a_hostile_answer_to_a_refresh(
+    auth: Auth, path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     """Each ends with a sentence, keeps nothing, and shows no token, be it in a frame's locals."""
     body, kind, words = HOSTILE[name]
+    impatience.bound(monkeypatch, words)
     with Peer(body) as peer:
         with pytest.raises(kind, match=words) as caught:
             auth.token(merchant(peer.url))
@@ -186,7 +188,7 @@ def test_a_refresh_under_way_is_kept_when_the_run_ends(
     going = threading.Event()
 
     def late(_: bytes) -> bytes:
-        going.wait(5)
+        going.wait(impatience.PATIENCE)
         time.sleep(0.3)
         return answer()
 
@@ -199,7 +201,7 @@ def test_a_refresh_under_way_is_kept_when_the_run_ends(
         monkeypatch.setattr(auth_module, "CLOSE_SECONDS", 0.01)
         auth.close()
         assert not path.exists()
-        monkeypatch.setattr(auth_module, "CLOSE_SECONDS", 5.0)
+        monkeypatch.setattr(auth_module, "CLOSE_SECONDS", impatience.PATIENCE)
         going.set()
         auth.close()
         with TokenStore(path).locked() as store:

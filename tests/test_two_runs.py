@@ -27,7 +27,7 @@ def test_two_runs_at_once(tmp_path: Path) -> None:
             subprocess.Popen([*command, "--state", str(state)], stdout=-1, stderr=-1)
             for _ in range(2)
         ]
-        done = [(run, *run.communicate(timeout=60)) for run in runs]
+        done = [(run, *run.communicate(timeout=100)) for run in runs]
         outcomes = [Outcome(run.returncode, out, err.decode()) for run, out, err in done]
         for outcome in outcomes:
             assert outcome.code == 0, outcome.log

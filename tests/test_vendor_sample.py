@@ -33,7 +33,7 @@ def test_the_vendor_counts_the_same(stream: str, kind: str) -> None:
         ]
         counts = []
         for url in urls:
-            answer = requests.get(url, timeout=10)
+            answer = requests.get(url, timeout=30)
             answer.raise_for_status()
             counts.append(len(answer.json()["elements"]))
         assert len(counts) > 1
@@ -47,7 +47,7 @@ def create(simulator: Simulator, kind: str, start: str, end: str) -> Any:
     answer = requests.post(
         f"{simulator.url}/v3/merchants/{ONE}/exports/?access_token={TOKENS[ONE]}",
         json={"type": kind, "startTime": start, "endTime": end},
-        timeout=10,
+        timeout=30,
     )
     answer.raise_for_status()
     return answer.json()
@@ -57,7 +57,7 @@ def get(simulator: Simulator, export_id: str) -> Any:
     """Look at an export as the vendor's sample does."""
     answer = requests.get(
         f"{simulator.url}/v3/merchants/{ONE}/exports/{export_id}?access_token={TOKENS[ONE]}",
-        timeout=10,
+        timeout=30,
     )
     answer.raise_for_status()
     return answer.json()

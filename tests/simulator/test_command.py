@@ -14,7 +14,7 @@ import requests
 
 from tap_clover_export.simulator.__main__ import main
 
-from .client import DAY, SHOP, TOKEN, Client
+from .client import DAY, PATIENCE, SHOP, TOKEN, Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,12 +41,12 @@ def test_the_command_serves_until_a_signal(number: signal.Signals) -> None:
     options = ("--merchant", f"{SHOP}:{TOKEN}", "--days", "2", "--now", "2026-03-02T12:00:00Z")
     with run("--port", "0", *options, "--fault", "merchant:502*1", "--hours") as (url, process):
         ask = f"{url}/v3/merchants/{SHOP}?access_token={TOKEN}"
-        assert requests.get(ask, timeout=5).status_code == 502
-        assert requests.get(ask, timeout=5).json()["id"] == SHOP
-        now = requests.get(f"{url}/_simulator/clock", timeout=5).json()
+        assert requests.get(ask, timeout=PATIENCE).status_code == 502
+        assert requests.get(ask, timeout=PATIENCE).json()["id"] == SHOP
+        now = requests.get(f"{url}/_simulator/clock", timeout=PATIENCE).json()
         assert now["iso"].startswith("2026-03-02T12:0")
         process.send_signal(number)
-        assert process.communicate(timeout=5) == ("", "")
+        assert process.communicate(timeout=PATIENCE) == ("", "")
         assert process.returncode == 0
 
 
@@ -84,20 +84,21 @@ def test_a_person_can_look_and_change(client: Client) -> None:
     """The clock, the books, the requests and the faults are open to people."""
     url = f"{client.simulator.url}/_simulator"
     client.fetch(client.links()[0])
-    assert requests.get(f"{url}/books", timeout=5).json() == client.simulator.books()
-    told = requests.get(f"{url}/requests", timeout=5).json()
+    assert requests.get(f"{url}/books", timeout=PATIENCE).json() == client.simulator.books()
+    told = requests.get(f"{url}/requests", timeout=PATIENCE).json()
     assert told["kinds"] == {"create": 1, "poll": 1, "download": 1}
     assert told["merchants"] == {SHOP: told["kinds"]}
     assert [export["downloads"] for export in told["exports"]] == [1]
     before = client.now
-    requests.post(f"{url}/clock", json={"advance_seconds": 90}, timeout=5)
+    requests.post(f"{url}/clock", json={"advance_seconds": 90}, timeout=PATIENCE)
     assert client.now == before + 90_000
-    assert requests.post(f"{url}/faults", json=["create:502"], timeout=5).json() == {"added": 1}
+    added = requests.post(f"{url}/faults", json=["create:502"], timeout=PATIENCE)
+    assert added.json() == {"added": 1}
     assert client.create().status_code == 502
-    assert requests.post(f"{url}/faults", json=["purple"], timeout=5).status_code == 400
-    requests.delete(f"{url}/faults", timeout=5)
+    assert requests.post(f"{url}/faults", json=["purple"], timeout=PATIENCE).status_code == 400
+    requests.delete(f"{url}/faults", timeout=PATIENCE)
     assert client.create().status_code == 200
-    assert requests.get(f"{url}/nothing", timeout=5).status_code == 404
+    assert requests.get(f"{url}/nothing", timeout=PATIENCE).status_code == 404
     assert len(client.simulator.requests) == 5
 
 
@@ -106,7 +107,7 @@ def test_an_old_order_is_refunded(serve: Callable[..., Client]) -> None:
     client = serve(days=30)
     url = f"{client.simulator.url}/_simulator/touch"
     before = client.simulator.books()[SHOP]
-    done = requests.post(url, json={"merchant": SHOP}, timeout=5).json()
+    done = requests.post(url, json={"merchant": SHOP}, timeout=PATIENCE).json()
     assert done["createdTime"] < client.now - 7 * DAY
     assert client.simulator.books()[SHOP]["refunded"] == before["refunded"] + done["amount"]
     for kind, name in (("ORDERS", done["order"]), ("PAYMENTS", done["payment"])):
@@ -114,6 +115,6 @@ def test_an_old_order_is_refunded(serve: Callable[..., Client]) -> None:
         assert [record["id"] for record in changed] == [name]
         assert changed[0]["refunds"]["elements"][0]["amount"] == done["amount"]
     order = {"merchant": SHOP, "type": "ORDERS", "id": done["order"], "note": "sorry"}
-    assert requests.post(url, json=order, timeout=5).json()["note"] == "sorry"
-    assert requests.post(url, json={**order, "id": "nobody"}, timeout=5).status_code == 400
+    assert requests.post(url, json=order, timeout=PATIENCE).json()["note"] == "sorry"
+    assert requests.post(url, json={**order, "id": "nobody"}, timeout=PATIENCE).status_code == 400
     assert "sorry" in json.dumps(client.export(start=client.now, end=client.now + 1))

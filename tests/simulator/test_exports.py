@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from .client import DAY, OTHER, SHOP, TOKEN, Client
+from .client import DAY, OTHER, PATIENCE, SHOP, TOKEN, Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,9 +53,9 @@ def test_times_and_tokens_come_in_two_forms(client: Client) -> None:
     """Times as text, the token in the query and a trailing slash are taken too."""
     url = f"{client.simulator.url}/v3/merchants/{SHOP}/exports/?access_token={TOKEN}"
     body = {"type": "ORDERS", "startTime": str(client.now - DAY), "endTime": str(client.now)}
-    export = requests.post(url, json=body, timeout=5).json()
+    export = requests.post(url, json=body, timeout=PATIENCE).json()
     assert export["startTime"] == client.now - DAY
-    answer = requests.get(url.replace("/?", f"/{export['id']}/?"), timeout=5)
+    answer = requests.get(url.replace("/?", f"/{export['id']}/?"), timeout=PATIENCE)
     assert answer.json()["status"] == "DONE"
     assert [request.query_token for request in client.simulator.requests] == [True, True]
 

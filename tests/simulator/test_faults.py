@@ -12,7 +12,7 @@ import requests
 from tap_clover_export.simulator import Fault, FaultBoard
 from tap_clover_export.simulator.faults import Call
 
-from .client import OTHER, Client
+from .client import OTHER, PATIENCE, Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 WHERE = ("create", "poll", "download")
 
 
-def request(client: Client, where: str, timeout: float = 5) -> requests.Response:
-    """Make one request of a kind; those before it pass."""
+def request(client: Client, where: str, timeout: float = PATIENCE) -> requests.Response:
+    """Make one request of a kind; those before it pass, and have all the time there is."""
     if where == "create":
         return client.ask(
             "POST",
@@ -98,9 +98,10 @@ def test_a_lost_create_may_have_been_accepted(client: Client, kind: str, accepte
 @pytest.mark.parametrize("kind", ["hang", "hang-mid"])
 def test_hangs(client: Client, where: str, kind: str) -> None:
     """Nothing comes, or nothing more, until the client gives up."""
-    client.simulator.faults.add(f"{where}:{kind}*1")
-    with pytest.raises((requests.Timeout, requests.ConnectionError), match="timed out"):
-        request(client, where, timeout=0.1)
+    fault = client.simulator.faults.add(f"{where}:{kind}*1")
+    while not fault.fired:  # who gives up before it is heard asks again
+        with pytest.raises((requests.Timeout, requests.ConnectionError), match="timed out"):
+            request(client, where, timeout=0.5)
     assert request(client, where).ok
 
 
