@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING, Any
@@ -32,10 +33,18 @@ class Pending:
 
 @dataclasses.dataclass(frozen=True)
 class Standing:
-    """Where a partition stands: everything before `bookmark` is exported and emitted."""
+    """Where a partition stands.
+
+    Attributes:
+        bookmark: Everything before it is exported and emitted.
+        pending: What was asked for and is not emitted.
+        exported: When, by Clover's clock, what lies before the bookmark was exported, if that was
+            so long after the bookmark that no look-back is needed.
+    """
 
     bookmark: DateTime | None = None
     pending: tuple[Pending, ...] = ()
+    exported: DateTime | None = None
 
 
 def read(entry: dict[str, Any], where: str) -> Standing:
@@ -63,20 +72,40 @@ def read(entry: dict[str, Any], where: str) -> Standing:
         ) from error
     pending = entry.get("pending_exports") or []
     try:
-        return Standing(bookmark, tuple(_pending(item) for item in pending))
+        standing = Standing(bookmark, tuple(_pending(item) for item in pending))
     except (TypeError, KeyError, ValueError) as error:
         raise StateError(
             f"The state of {where} holds pending_exports that can't be read; "
             "remove them to have Clover asked anew."
         ) from error
+    with contextlib.suppress(KeyError, TypeError, ValueError):  # without it there is a look-back
+        exported = times.parse(_text(entry["exported_at"]))
+        standing = dataclasses.replace(standing, exported=exported)
+    return standing
 
 
-def write(entry: dict[str, Any], *, bookmark: DateTime | None, pending: Iterable[Pending]) -> None:
-    """Write a partition's entry; the bookmark never moves backwards."""
+def write(
+    entry: dict[str, Any],
+    *,
+    bookmark: DateTime | None,
+    pending: Iterable[Pending],
+    exported: DateTime | None = None,
+) -> None:
+    """Write a partition's entry; the bookmark never moves backwards.
+
+    Args:
+        entry: The entry.
+        bookmark: Where it moves, if it moves.
+        pending: What was asked for and is not emitted.
+        exported: With a bookmark: when the time before it was exported, if no look-back is needed.
+    """
     known = entry.get("replication_key_value")
     if bookmark is not None and (known is None or times.parse(known) < bookmark):
         entry["replication_key"] = REPLICATION_KEY
         entry["replication_key_value"] = times.to_text(bookmark)
+        entry.pop("exported_at", None)
+        if exported is not None:
+            entry["exported_at"] = times.to_text(exported)
     rows = [
         {
             "id": export.id,

@@ -48,7 +48,7 @@ class Command(SingerCommand):
             self._end(f"A file does not exist ({_short(error)}); give the path of one that does.")
         except (OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.filename is None:
-                _give_stdout_up()
+                give_stdout_up()
                 self._end(f"The output can't be written ({error.strerror}); look at where it goes.")
             self._end(f"A file can't be read or written ({error}); look at its path and rights.")
         except ValueError as error:
@@ -82,7 +82,7 @@ class Command(SingerCommand):
         raise SystemExit(1)
 
 
-def _give_stdout_up() -> None:
+def give_stdout_up() -> None:
     """Let Python not write the rest at its end, which would fail too and end with 120."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -73,6 +73,7 @@ class Door:
         said: Whether the log says that it waits.
         stumbles: Attempts to ask it that failed in passing since its last answer.
         lost: When the first of them was, and what the last one said.
+        ever: Whether it accepted an export at all.
     """
 
     region: str
@@ -84,6 +85,7 @@ class Door:
     said: bool = False
     stumbles: int = 0
     lost: tuple[float, str] | None = None
+    ever: bool = False
     pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY))
     stumble_pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_STUMBLE))
 
@@ -123,6 +125,7 @@ class Door:
     def accepted(self) -> None:
         """An export was accepted."""
         self.answered()
+        self.ever = True
         if self.said:
             logger.info("Region %s accepts exports again.", self.region)
         self.since, self.until, self.remind_at, self.said = None, 0.0, 0.0, False

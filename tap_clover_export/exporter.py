@@ -15,6 +15,7 @@ from tap_clover_export.exports import (
     ExportFailedError,
     Stage,
     refusal,
+    spoolless,
     unreachable,
 )
 from tap_clover_export.spool import EXPORT_BYTES, Spool, SpoolError, SpoolFullError
@@ -273,7 +274,8 @@ class Exporter:
         trouble.words = str(error)
         out = now - trouble.since
         if out > OUTAGE_SECONDS and (trouble.attempts >= OUTAGE_ATTEMPTS or out > self._timeout):
-            raise ExportFailedError(unreachable(str(error))) from error
+            say = spoolless if isinstance(error, SpoolError) else unreachable
+            raise ExportFailedError(say(str(error))) from error
         pause = max(trouble.pauses.next(), at_least or 0.0)
         export.due = now + pause
         self._on_retry(export.partition, str(error))

@@ -170,6 +170,14 @@ def unreachable(words: str) -> str:
     )
 
 
+def spoolless(words: str) -> str:
+    """What to say where the temporary directory stays full."""
+    return (
+        f"the temporary directory took no file for {OUTAGE_SECONDS // 60} minutes ({words}); "
+        "make room there, or set TMPDIR to a larger one, then run again"
+    )
+
+
 def unexpected(error: Exception) -> str:
     """What to say of a fault that nobody foresaw."""
     return (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import select
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -31,7 +32,10 @@ STATE_BYTES_PER_SECOND = 4 << 10
 
 
 class OutputClosed(Exception):
-    """Who reads our output is gone."""
+    """The output takes no more; a sentence that says why and what to do."""
+
+
+_READER_GONE = "Who read the output is gone; look at why the loader ended."
 
 
 class Writer(MsgSpecWriter):
@@ -58,25 +62,57 @@ class Writer(MsgSpecWriter):
             poll = select.poll()
             poll.register(sys.stdout.fileno(), 0)
             if any(event & select.POLLERR for _, event in poll.poll(0)):
-                raise OutputClosed
+                raise OutputClosed(_READER_GONE)
 
     def write(self, lines: bytes) -> None:
         """Write whole lines.
 
         Raises:
-            OutputClosed: Who reads them is gone.
+            OutputClosed: It takes no more; a line may be torn, and nothing may follow it.
         """
         if sys.stdout is None:
-            raise OutputClosed
+            raise OutputClosed("There is no output to write to; give the command a stdout.")
         out: BinaryIO = sys.stdout.buffer
         rest = memoryview(lines)
         try:
             while rest:
-                rest = rest[out.write(rest) or 0 :]
-            out.flush()
+                rest = rest[_written(out, rest) :]
+            while not _flushed(out):
+                pass
         except BrokenPipeError as error:
-            raise OutputClosed from error
+            raise OutputClosed(_READER_GONE) from error
+        except OSError as error:
+            raise OutputClosed(
+                f"The output can't be written ({error.strerror}); look at where it goes."
+            ) from error
         self.written += len(lines)
+
+
+def _written(out: BinaryIO, data: memoryview) -> int:
+    """Write what fits; a stdout that another program made non-blocking is waited for."""
+    try:
+        written = out.write(data)
+    except BlockingIOError as error:
+        written = error.characters_written
+    if not written:
+        _wait_for(out)
+    return written or 0
+
+
+def _flushed(out: BinaryIO) -> bool:
+    try:
+        out.flush()
+    except BlockingIOError:
+        _wait_for(out)
+        return False
+    return True
+
+
+def _wait_for(out: BinaryIO) -> None:
+    with contextlib.suppress(io.UnsupportedOperation):
+        poll = select.poll()
+        poll.register(out.fileno(), select.POLLOUT)
+        poll.poll()
 
 
 class States(StateWriter):

@@ -98,6 +98,7 @@ def work(
         bookmark=standing.bookmark,
         end=min(end, now),
         lookback=lookback,
+        exported=standing.exported,
     )
     pending = tuple(_usable(standing.pending, span, now))
     return Work(partition, number, standing.bookmark, span, width, pending)

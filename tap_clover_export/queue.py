@@ -210,6 +210,11 @@ class Queue:
         return [track for track in self.tracks.values() if track.failure]
 
     @property
+    def shut(self) -> list[tuple[str, str]]:
+        """The regions that accepted no export in this run, and why."""
+        return self._schedule.shut
+
+    @property
     def left(self) -> list[Track]:
         """The partitions that `max_run` left unfinished."""
         return [track for track in self.tracks.values() if track.line and not track.failure]

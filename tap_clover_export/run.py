@@ -24,6 +24,8 @@ from tap_clover_export.wire import CloverError, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from pendulum import DateTime
+
     from tap_clover_export.exports import Export
     from tap_clover_export.messages import States
     from tap_clover_export.queue import Clock
@@ -77,6 +79,7 @@ class Run:
         self._workers = workers
         self._entries = _entries(state)
         self._held: set[Partition] = set()
+        self._exported: dict[Partition, DateTime] = {}
         self._queue: Queue | None = None
         self.signal: int | None = None
         self.tally = Tally(self._clock.now)
@@ -218,13 +221,24 @@ class Run:
         self.chronicle.emitted(export, self._clock.now() - export.asked)
         moves = partition not in self._held and end > export.window.start
         bookmark = end if moves else None
+        exported = self._exported.get(partition, export.created)
+        if exported and export.created:
+            exported = self._exported[partition] = min(exported, export.created)
         if end < export.window.end:
             self._held.add(partition)
         self.queue.emitted(export)
         bookmarks.write(
-            self.entry(partition), bookmark=bookmark, pending=self.queue.pending(partition)
+            self.entry(partition),
+            bookmark=bookmark,
+            pending=self.queue.pending(partition),
+            exported=exported if self._old(bookmark, exported) else None,
         )
         self.checkpoint()
+
+    def _old(self, bookmark: DateTime | None, exported: DateTime | None) -> bool:
+        """Whether what lies before a bookmark was exported so late that it needs no look-back."""
+        lookback = self._settings.lookback
+        return bool(lookback and bookmark and exported and exported - bookmark >= lookback)
 
     def checkpoint(self) -> None:
         """Take what Clover was asked for into the state, and write it if its size allows."""
@@ -326,11 +340,15 @@ class Run:
         left = self.queue.left
         if not left:
             return None
-        return (
+        first = times.to_text(min(track.line[0].window.start for track in left))
+        sentence = (
             f"max_run_hours is over; left for the next run: {len(left)} of {len(self.work)} "
-            f"streams of merchants, the earliest from "
-            f"{times.to_text(min(t.line[0].window.start for t in left))}."
+            f"streams of merchants, the earliest from {first}."
         )
+        shut = [
+            f"Region {name} accepted no export in this run: {why}." for name, why in self.queue.shut
+        ]
+        return " ".join([sentence, *shut])
 
 
 def _structured(track: Track) -> dict[str, str | None]:

@@ -166,6 +166,12 @@ class Schedule:
         """Whether nothing is left to emit."""
         return not self._open
 
+    @property
+    def shut(self) -> list[tuple[str, str]]:
+        """The regions that refused and accepted no export so far, and why."""
+        doors = self._doors.values()
+        return [(d.region, d.why()) for d in doors if d.since is not None and not d.ever]
+
     def clear(self) -> None:
         """Give back the disk."""
         for export in list(self._spooled):

@@ -188,7 +188,9 @@ class _Reader(Fields):
         if project := os.environ.get("MELTANO_PROJECT_ROOT"):
             return Path(project, ".meltano", "tap-clover-export", "tokens.json")
         try:
-            state = os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser()
+            state = Path(os.environ.get("XDG_STATE_HOME", ""))
+            if not state.is_absolute():  # which the XDG specification says to ignore
+                state = Path("~/.local/state").expanduser()
         except RuntimeError:
             return _NOWHERE
         return Path(state, "tap-clover-export", "tokens.json")

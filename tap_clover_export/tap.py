@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import logging
 import signal
 import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
@@ -22,7 +23,7 @@ from typing_extensions import override
 
 from tap_clover_export import display, settings, times
 from tap_clover_export.bookmarks import StateError
-from tap_clover_export.command import Command, InputError
+from tap_clover_export.command import Command, InputError, give_stdout_up
 from tap_clover_export.emission import map_failure
 from tap_clover_export.exports import unexpected
 from tap_clover_export.fields import REGIONS
@@ -273,9 +274,10 @@ class TapCloverExport(Tap):
                 with contextlib.suppress(Stopped):
                     self._emit_in_turns()
                 self.run.close()
-        except OutputClosed:
+        except OutputClosed as error:
             self.run.close(quietly=True)
-            self.logger.error("Who read the output is gone; look at why the loader ended.")  # noqa: TRY400
+            give_stdout_up()
+            self.logger.error("%s", error)  # noqa: TRY400
             return 1
         return self._exit_code()
 
@@ -306,7 +308,8 @@ class TapCloverExport(Tap):
             self.logger.warning("Stopped by signal %d; run again to go on.", self.run.signal)
             return 128 + self.run.signal
         if leftover := self.run.leftover():
-            self.logger.info(leftover)
+            level = logging.WARNING if self.run.queue.shut else logging.INFO
+            self.logger.log(level, leftover)
         if missing := self.run.report():
             self.logger.error(missing)
             return 1
@@ -452,16 +455,18 @@ def _read(file: IO[str], kind: str) -> Any:  # noqa: ANN401
 
 
 def _state(state: Any) -> dict[str, Any]:  # noqa: ANN401
-    if isinstance(state, dict):
-        state = state.get("singer_state", state)  # as `meltano state get` writes it
-    bookmarks = state.get("bookmarks", {}) if isinstance(state, dict) else None
+    if isinstance(state, dict):  # as `meltano state get` writes it, or as it came out of a tap
+        state = state.get("singer_state", state)
+    if isinstance(state, dict) and state.get("type") == "STATE":
+        state = state.get("value")
+    bookmarks = {} if state in ({}, None) else isinstance(state, dict) and state.get("bookmarks")
     if not isinstance(bookmarks, dict) or not all(
         isinstance(entry, dict) for entry in bookmarks.values()
     ):
         raise StateError(
             "The state is not of this tap's shape; correct it, or start without a state."
         )
-    content: dict[str, Any] = state
+    content: dict[str, Any] = state or {}
     return content
 
 

@@ -46,17 +46,24 @@ def missing(
     bookmark: DateTime | None,
     end: DateTime,
     lookback: dt.timedelta,
+    exported: DateTime | None = None,
 ) -> Window | None:
     """What is still to be exported, or None where nothing is.
+
+    What was exported a look-back or more after it happened shows its late changes already: a
+    history that takes many nights goes on where it stopped.
 
     Args:
         start: The earliest time to export.
         bookmark: The time up to which everything is exported already, if any is.
         end: The time to stop at.
         lookback: How much before the bookmark is exported again.
+        exported: When the time before the bookmark was exported, if that is known.
     """
     begin = start
-    if bookmark is not None and bookmark - start > lookback:
+    if bookmark is not None and exported is not None and exported - bookmark >= lookback:
+        begin = max(start, bookmark)
+    elif bookmark is not None and bookmark - start > lookback:
         begin = bookmark - lookback
     if begin >= end or (bookmark is not None and bookmark >= end):
         return None

@@ -40,6 +40,20 @@ def test_a_written_entry_is_the_contracts() -> None:
     }
 
 
+def test_when_the_time_before_a_bookmark_was_exported() -> None:
+    """It is kept with the bookmark that it belongs to; one that can't be read means a look-back."""
+    entry: dict[str, Any] = {}
+    time, later = times.parse(T1), times.parse(T2)
+    bookmarks.write(entry, bookmark=time, pending=[], exported=later)
+    assert bookmarks.read(entry, WHERE) == Standing(time, (), later)
+    bookmarks.write(entry, bookmark=None, pending=[])
+    assert bookmarks.read(entry, WHERE).exported == later
+    for odd in (7, None, "soon"):
+        assert bookmarks.read(entry | {"exported_at": odd}, WHERE) == Standing(time)
+    bookmarks.write(entry, bookmark=later, pending=[])
+    assert bookmarks.read(entry, WHERE) == Standing(later)
+
+
 def test_an_empty_entry_is_a_fresh_partition() -> None:
     """A partition that was never exported has neither bookmark nor pending exports."""
     assert bookmarks.read({}, WHERE) == Standing()

@@ -368,7 +368,7 @@ def test_a_state_as_meltano_keeps_it(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     config = write_config(tmp_path, GOOD | {"merchant_id": ONE})
     plans = []
-    for state in (inner, {"singer_state": inner}):
+    for state in (inner, {"singer_state": inner}, {"type": "STATE", "value": inner}):
         file.write_text(json.dumps(state))
         done = command("--config", config, "--state", str(file), "--plan=json")
         assert done.returncode == 0

@@ -7,8 +7,9 @@ import io
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -52,7 +53,7 @@ class _Raw(io.RawIOBase):
 
 
 class _Stdout:
-    def __init__(self, buffer: io.RawIOBase) -> None:
+    def __init__(self, buffer: BinaryIO | io.RawIOBase) -> None:
         self.buffer = buffer
 
 
@@ -144,18 +145,44 @@ def test_a_reader_that_goes_before_the_flush(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("closed")])
-def test_other_errors_of_stdout_pass_through(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    """A full disk behind stdout is not a reader that is gone."""
+def test_a_full_disk_closes_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing follows a line that may be torn; the disk is blamed, not the reader."""
+    answers = iter([3])
 
-    def _fails(_: int) -> int:
-        raise error
+    def _fills(size: int) -> int:
+        if taken := next(answers, 0):
+            return min(size, taken)
+        raise OSError(28, "No space left on device")
 
-    _stdout(monkeypatch, _fails)
-    with pytest.raises(type(error)):
+    raw = _stdout(monkeypatch, _fills)
+    with pytest.raises(OutputClosed, match=r"can't be written \(No space left on device\)"):
         Writer().write(b"line\n")
+    assert bytes(raw.content) == b"lin"
+
+
+def test_no_stdout_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`>&-` is named as such."""
+    monkeypatch.setattr(messages, "sys", SimpleNamespace(stdout=None))
+    with pytest.raises(OutputClosed, match="no output"):
+        Writer().write(b"line\n")
+
+
+@pytest.mark.parametrize("buffering", [0, -1])
+def test_a_pipe_that_does_not_block(monkeypatch: pytest.MonkeyPatch, buffering: int) -> None:
+    """Where another program made the pipe non-blocking, its reader is waited for; no line tears."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    lines = b"".join(b'{"n":%d}\n' % n for n in range(200_000))
+    with (
+        open(reading, "rb") as source,  # noqa: PTH123
+        ThreadPoolExecutor(1) as reader,
+    ):
+        with open(writing, "wb", buffering) as raw:  # noqa: PTH123
+            monkeypatch.setattr(messages, "sys", SimpleNamespace(stdout=_Stdout(raw)))
+            rest = reader.submit(source.read)
+            for first in range(0, len(lines), 300_000):
+                Writer().write(lines[first : first + 300_000])
+        assert rest.result() == lines
 
 
 def test_messages_are_one_line_each(out: _Raw) -> None:

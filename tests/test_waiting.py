@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 
@@ -176,3 +177,29 @@ def test_max_run_hours() -> None:
         assert len(simulator.exports) == 14
         first.output += second.output
         assert_whole_to_bookmarks(first, simulator, twice=3)
+
+
+def test_a_history_goes_on_every_night() -> None:
+    """Nights too short for a look-back and a window bring it on all the same, and lose nothing."""
+    with clover(days=100, orders_per_day=1, export_seconds=600) as simulator:
+        whole = sync(simulator, window_days=7, max_run_hours=0.25)
+        bookmarks = [whole.bookmark("orders", ONE) or ""]
+        for _ in range(7):
+            night = sync(simulator, state=whole.state, window_days=7, max_run_hours=0.25)
+            assert "left for the next run" in night.log
+            whole = dataclasses.replace(night, output=whole.output + night.output)
+            bookmarks.append(whole.bookmark("orders", ONE) or "")
+        assert bookmarks == sorted(set(bookmarks))
+        assert "exported_at" in whole.entry("orders", ONE)
+        last = sync(simulator, state=whole.state)
+        assert "exported_at" not in last.entry("orders", ONE)
+        whole = dataclasses.replace(last, output=whole.output + last.output)
+        assert_whole_to_bookmarks(whole, simulator, twice=3)
+
+
+def test_a_region_that_accepts_nothing_all_run_is_named() -> None:
+    """A run that max_run_hours ends while Clover refuses says so, as a warning."""
+    with clover(days=3, region="us", hours=True, now=TUESDAY_NOON + 4 * HOUR) as simulator:
+        outcome = sync(simulator, max_run_hours=0.5)
+    assert outcome.code == 0
+    assert "Region us accepted no export in this run: it accepts exports MON-SUN" in outcome.log

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import itertools
 from typing import TYPE_CHECKING
 
@@ -277,3 +278,12 @@ def test_a_bookmark_of_the_first_year_is_before_any_start() -> None:
     assert missing(start=_day(0), bookmark=first, end=_day(9), lookback=DAY) == Window(
         _day(0), _day(9)
     )
+
+
+def test_what_was_exported_late_is_not_looked_back_on() -> None:
+    """Exported a look-back after the bookmark or later, it shows its late changes already."""
+    known = functools.partial(missing, bookmark=_day(20), end=_day(60), lookback=DAY * 7)
+    assert known(start=_day(0)) == Window(_day(13), _day(60))
+    assert known(start=_day(0), exported=_day(26)) == Window(_day(13), _day(60))
+    assert known(start=_day(0), exported=_day(27)) == Window(_day(20), _day(60))
+    assert known(start=_day(30), exported=_day(27)) == Window(_day(30), _day(60))
