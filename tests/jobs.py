@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     Known = tuple[str, str, dict[str, str]]
 
 DAYS = 89.5
-MOST = 25
-"""Ends of one sync at random moments; a slow machine never came to its end after more of them."""
+"""Six windows of 30 days, over both streams."""
 
-WINDOWS = 6
-"""Of 30 days, over both streams."""
+MOST = 25
+"""So often a sync is ended at random moments, then let be; a slow machine never came to its end."""
 
 
 @dataclasses.dataclass
