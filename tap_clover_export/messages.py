@@ -124,6 +124,7 @@ class States(StateWriter):
         self._now = now
         self._last = b""
         self._written_at = 0
+        self._end = 0
         self._time = 0.0
         self._size = 0
 
@@ -138,9 +139,9 @@ class States(StateWriter):
     def write_state(self, state: dict[str, Any], *, last: bool = False) -> None:  # type: ignore[override]
         """Write the state if it changed, or if it has to be the last message."""
         line = message_encoder.encode({"type": "STATE", "value": state}) + b"\n"
-        if line != self._last or (last and self._writer.written != self._written_at):
+        if line != self._last or (last and self._writer.written != self._end):
             self._writer.write(line)
-            self._last, self._size = line, len(line)
+            self._last, self._size, self._end = line, len(line), self._writer.written
         self._written_at, self._time = self._writer.written, self._now()
 
     def offer(self, state: dict[str, Any]) -> None:

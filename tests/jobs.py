@@ -16,11 +16,17 @@ from tests.warehouse import Warehouse
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tap_clover_export.simulator.exports import Export
     from tests.processes import Nursery, Running
+
+    Known = tuple[str, str, dict[str, str]]
 
 DAYS = 89.5
 WINDOWS = 6
 """Of 30 days, over both streams."""
+
+MOST = 25
+"""So often a sync is ended at random moments, then let be; a slow machine never came to its end."""
 
 
 @dataclasses.dataclass
@@ -50,6 +56,10 @@ class Job:
         """How much the last run wrote so far."""
         return self.output.stat().st_size if self.output.exists() else 0
 
+    def heard(self) -> bool:
+        """Whether the last run heard of a signal."""
+        return (self.path / f"log-{self.runs}.heard").exists()
+
     def start(self, nursery: Nursery | None) -> Running:
         """Start the next run, from the last state."""
         self.runs += 1
@@ -69,9 +79,20 @@ class Job:
                 env=os.environ | {"TMPDIR": str(self.path / "tmp")},
             )
 
-    def load(self) -> None:
-        """Take in what a killed run wrote."""
-        self.warehouse.load(self.output.read_bytes(), torn=True)
+    def load(self, output: bytes | None = None) -> None:
+        """Take in what a killed run wrote: what came through a pipe, or what is in its file."""
+        self.warehouse.load(self.output.read_bytes() if output is None else output, torn=True)
+
+    def expect_no_request_twice(self, known: list[Known], anew: list[Export]) -> None:
+        """What a state held as asked for was not asked for again.
+
+        Args:
+            known: What the state held.
+            anew: What Clover was asked for since.
+        """
+        asked = {(e.type, iso(e.start / 1000), iso(e.end / 1000)) for e in anew}
+        for stream, _, export in known:
+            assert (stream.upper(), export["start"], export["end"]) not in asked
 
     def expect_tidy(self) -> None:
         """No file outlived the run."""
@@ -93,15 +114,17 @@ def job(path: Path, simulator: Simulator, **settings: Any) -> Job:
     )
 
 
-def longest(here: Job) -> float:
-    """How long the next run may last at most, in seconds; more with each, for a busy machine."""
-    return 0.3 * 1.1**here.runs
-
-
 def clover(**options: Any) -> Simulator:
     """A local Clover on the machine's own clock."""
     options = {"days": 100, "orders_per_day": 5, "export_seconds": 0.3} | options
     return Simulator(Options(merchants={ONE: TOKENS[ONE]}, unknown_fields=False, **options))
+
+
+def piped(path: Path, simulator: Simulator) -> Job:
+    """A sync whose first run writes to a pipe."""
+    here = job(path, simulator)
+    os.mkfifo(path / "output-1")
+    return here
 
 
 def pipe_end(here: Job) -> BinaryIO:

@@ -2,7 +2,7 @@
 
 `python -m tests.processes` imports the tap once, then forks a child for every request. The child is
 what `python -m tap_clover_export` is once its imports are done, with the same end, but that it
-looks up for a signal that did not wake it only after an hour.
+looks up for a signal that did not wake it only after an hour, and leaves a file where it heard one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from tap_clover_export.run import Run
 
 GLANCE = 0.002
 PATIENCE = 60.0
@@ -102,6 +105,28 @@ class Child:
             os.kill(self.pid, sig)
 
 
+def tell_of_signals(file: str) -> None:
+    """Make a file once the tap of this process has heard of a signal."""
+    from tap_clover_export.run import Run  # noqa: PLC0415
+
+    stop = Run.stop
+
+    def told(run: Run, number: int) -> None:
+        stop(run, number)
+        Path(file).touch()
+
+    Run.stop = told  # type: ignore[assignment,method-assign]
+
+
+def full(pipe: Path) -> bool:
+    """Whether a named pipe takes no more, however much it holds; somebody has it open to read."""
+    end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        return not select.select([], [end], [], 0)[1]
+    finally:
+        os.close(end)
+
+
 def until(condition: Callable[[], object], process: Running, patience: float = PATIENCE) -> None:
     """Wait until something is so, or the process is over; fails after a minute."""
     end = time.monotonic() + patience
@@ -155,6 +180,7 @@ def _nurse() -> list[str] | None:
 
 def _settle_in(stdout: str, stderr: str, tmp: str) -> None:
     os.environ["TMPDIR"] = tmp
+    tell_of_signals(f"{stderr}.heard")
     for number, path in ((0, os.devnull), (1, stdout), (2, stderr)):
         way = os.O_WRONLY | os.O_CREAT | os.O_APPEND if number else os.O_RDONLY
         file = os.open(path, way, 0o600)

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -13,19 +14,22 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pyte
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 PATIENCE = 60.0
 
 START = """
-import fcntl, runpy, sys, termios
+import fcntl, os, runpy, sys, termios
 fcntl.ioctl(2, termios.TIOCSCTTY, 0)
+if "HEARD" in os.environ:
+    from tests.processes import tell_of_signals
+    tell_of_signals(os.environ["HEARD"])
 sys.argv[0] = "tap-clover-export"
 runpy.run_module("tap_clover_export", run_name="__main__", alter_sys=True)
 """
@@ -58,6 +62,7 @@ class Terminal:
         """
         self.screen = pyte.Screen(width, height)
         self.written = b""
+        self._frames: list[bytes] = []
         self._stream = pyte.ByteStream(self.screen)
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
@@ -71,6 +76,7 @@ class Terminal:
                 stderr=slave,
                 env=own | {"TERM": "xterm-256color"} | environment,
                 start_new_session=True,
+                cwd=Path(__file__).parent.parent,
             )
         os.close(slave)
 
@@ -116,7 +122,10 @@ class Terminal:
         return "".join(self.screen.display)
 
     def _look(self) -> bool:
-        """Take in what was written; answers whether the command may write more."""
+        """Take in what was written, a frame at a time; answers whether more may come."""
+        if self._frames:
+            self._stream.feed(self._frames.pop(0))
+            return True
         if not select.select([self._master], [], [], 0.1)[0]:
             return self.process.poll() is None
         try:
@@ -124,9 +133,12 @@ class Terminal:
         except OSError:  # the other end is closed
             return False
         self.written += part
-        self._stream.feed(part)
+        self._frames = REDRAWN.split(part)
         return bool(part)
 
+
+REDRAWN = re.compile(rb"(?=\r\x1b\[2K)")
+"""Where a frame goes for the next; between them each stands there for a person to see."""
 
 DISTURBING = {
     "CI",

@@ -303,15 +303,21 @@ def test_a_store_that_cannot_be_written_spends_no_token(shop: Simulator, place: 
 
 
 def test_a_store_of_thousands_stays_quick(path: Path) -> None:
-    """A refresh among 3,000 merchants takes less than 50 ms of work, beside fsync and Clover."""
+    """A refresh among 3,000 merchants takes little more work than to read and write their JSON.
+
+    On a usual machine that is 11 ms against 13, beside fsync and Clover.
+    """
     pair = Pair("s" * 32, Secret("r" * 64), Secret("a" * 300), 1e9, 1e9, Secret("p" * 64))
     store = TokenStore(path)
     with store.locked(), store.room():
         for number in range(3000):
             store._pairs[f"M{number}"] = tokens._packed(pair)
         store.put("M0", pair)
-    spent = []
+    spent, plain = [], []
     for number in range(1, 6):
+        begin = time.thread_time()
+        json.dumps(json.loads(path.read_bytes()))
+        plain.append(time.thread_time() - begin)
         begin = time.thread_time()
         with store.turn(f"M{number}"):
             with store.locked():
@@ -320,7 +326,7 @@ def test_a_store_of_thousands_stays_quick(path: Path) -> None:
                 store.put(f"M{number}", pair)
         spent.append(time.thread_time() - begin)
     assert path.stat().st_size > 1_000_000
-    assert min(spent) < 0.05
+    assert min(spent) < 4 * min(plain)
 
 
 # Many at once

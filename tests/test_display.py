@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import array
-import fcntl
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import termios
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +15,11 @@ import pytest
 
 from tap_clover_export.simulator import Options, Simulator
 from tests.harness import ONE, TOKENS, TWO, config_for, write_config
+from tests.processes import full
 from tests.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-FULL = 40_000
-"""A pipe that holds more and gets no more is full; its pages are not."""
 
 COLOUR = re.compile(rb"\x1b\[[0-9;]*(?:3[0-9]|4[0-9]|38;)[0-9;]*m")
 
@@ -52,10 +47,15 @@ def messages(path: Path) -> list[dict[str, Any]]:
 def test_a_run_is_shown(width: int, tmp_path: Path) -> None:
     """Counts are seen while it runs; at the end they are gone, and the summary stands there."""
     with clover() as simulator, terminal(tmp_path, simulator, width=width) as seen:
+        for place in (f"{ONE}/PAYMENTS", f"{TWO}/ORDERS"):
+            simulator.faults.add(f"poll[{place}]:stay-pending*1")
         seen.until(lambda: re.search(r"orders .*[1-3] of 4 exports .*\d records", seen.text))
         assert "merchants: 0 of 2 done" in seen.text
         assert re.search(r"at Clover: \d+ asked for, \d running; .* records/s", seen.text)
         assert ("━━━" in seen.text) == (width == 120)
+        simulator.faults.clear()
+        for export in simulator.exports:
+            export.fate = None
         assert seen.wait() == 0
         books = simulator.books().values()
         held = {stream: sum(book[stream] for book in books) for stream in ("orders", "payments")}
@@ -107,7 +107,8 @@ def test_the_last_line_is_the_contract_s(end: str, tmp_path: Path) -> None:
             {"merchant_id": ONE, "access_token": "wrong"},
             {"merchant_id": TWO, "access_token": TOKENS[TWO]},
         ]
-    with clover() as simulator, terminal(tmp_path, simulator, settings=settings) as seen:
+    options = {} if end == "failure" else {"export_seconds": 1000}
+    with clover(**options) as simulator, terminal(tmp_path, simulator, settings=settings) as seen:
         seen.until(lambda: "at Clover:" in seen.text)
         if end == "Ctrl-C":
             seen.press(b"\x03")
@@ -123,7 +124,7 @@ def test_the_last_line_is_the_contract_s(end: str, tmp_path: Path) -> None:
 
 def test_a_kill_leaves_the_cursor(tmp_path: Path) -> None:
     """Not even a process that is killed leaves a terminal without cursor."""
-    with clover() as simulator, terminal(tmp_path, simulator) as seen:
+    with clover(export_seconds=1000) as simulator, terminal(tmp_path, simulator) as seen:
         seen.until(lambda: "at Clover:" in seen.text)
         seen.process.send_signal(signal.SIGKILL)
         assert seen.wait() == -signal.SIGKILL
@@ -132,12 +133,14 @@ def test_a_kill_leaves_the_cursor(tmp_path: Path) -> None:
 
 def test_a_second_signal_leaves_a_line_of_its_own(tmp_path: Path) -> None:
     """Ended there and then, while nobody takes its output: what the shell says stands below."""
-    os.mkfifo(tmp_path / "pipe")
-    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    options = {"output": tmp_path / "pipe"}
+    pipe, heard = tmp_path / "pipe", tmp_path / "heard"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    options = {"output": pipe, "HEARD": str(heard)}
     with clover(orders_per_day=60) as simulator, terminal(tmp_path, simulator, **options) as seen:
-        seen.until(lambda: re.search("at Clover:.*records/s", seen.text) and full(reader))
+        seen.until(lambda: re.search("at Clover:.*records/s", seen.text) and full(pipe))
         seen.process.send_signal(signal.SIGTERM)
+        seen.until(heard.exists)
         time.sleep(0.3)
         assert seen.process.poll() is None
         seen.process.send_signal(signal.SIGTERM)
@@ -145,13 +148,6 @@ def test_a_second_signal_leaves_a_line_of_its_own(tmp_path: Path) -> None:
     os.close(reader)
     assert seen.screen.cursor.x == 0
     assert not seen.screen.cursor.hidden
-
-
-def full(pipe: int) -> bool:
-    """Whether a pipe holds about all that it takes."""
-    held = array.array("i", [0])
-    fcntl.ioctl(pipe, termios.FIONREAD, held)
-    return held[0] > FULL
 
 
 @pytest.mark.parametrize("term", ["dumb", "", "unknown"])

@@ -246,6 +246,25 @@ def test_an_unchanged_state_is_not_written_twice(out: _Raw, clock: _Clock, size:
     assert _states(out) == [_state(1, size)]
 
 
+@pytest.mark.parametrize("size", [10, LARGE])
+def test_an_unchanged_state_comes_last_where_records_followed_it(
+    out: _Raw, clock: _Clock, size: int
+) -> None:
+    """Offered after records it says nothing new; at the end it is the last message all the same."""
+    writer = Writer()
+    states = States(writer, clock)
+    states.offer(_state(1, size))
+    writer.write(b'{"type":"RECORD"}\n')
+    clock.now += 1e6
+    states.offer(_state(1, size))
+    assert len(_states(out)) == 1
+    for _ in range(2):
+        states.write_state(_state(1, size), last=True)
+
+    assert len(_states(out)) == 2
+    assert json.loads(bytes(out.content).splitlines()[-1])["type"] == "STATE"
+
+
 def test_a_state_changed_in_place_is_written(out: _Raw, clock: _Clock) -> None:
     """The caller may change and offer the same object again."""
     states, state = States(Writer(), clock), _state(1)
