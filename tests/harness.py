@@ -215,7 +215,7 @@ class Tap(TapCloverExport):
 
 
 def command(
-    *arguments: str, timeout: float = 60, **options: Any
+    *arguments: str, timeout: float = 200, **options: Any
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     return subprocess.run(

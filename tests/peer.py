@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Answer = bytes | Iterable[bytes] | Callable[[bytes], bytes | Iterable[bytes]]
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def reply(body: bytes = b"{}", *headers: str, status: str = "200 OK") -> bytes:

@@ -408,7 +408,9 @@ def test_no_token_is_spent_twice_over_threads_and_processes(path: Path, long: bo
             _, faults = process.communicate(timeout=seconds + 60)
             assert process.returncode == 0, faults.decode()
         assert shop.spent_twice == []
-        assert 4 * (seconds / 3 - 1) <= refreshes(shop) <= 4 * (seconds / 2 + 3)
+        asked = [r.time for r in shop.requests]
+        span = max(asked) - min(asked)  # longer where one of them starts late
+        assert 4 * (seconds / 3 - 1) <= refreshes(shop) <= 4 * (span / 2 + 2)
         assert {r.status for r in shop.requests if r.kind == "refresh"} == {200}
 
 

@@ -117,7 +117,7 @@ def test_what_a_hostile_peer_takes(tmp_path: Path, name: str) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=200,
         )
     assert done.returncode == 0, done.stderr
     *said, disk = done.stdout.splitlines()
