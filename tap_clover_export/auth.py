@@ -177,10 +177,13 @@ class _Answer(msgspec.Struct):
         return "_Answer(***)"
 
 
+_answers = msgspec.json.Decoder(_Answer)  # made in one thread, see client.py
+
+
 def _pair(content: bytes, seed: str, spent: Secret, now: float) -> Pair:
     """Read the answer to a refresh; without a readable expiration the tokens still count."""
     try:
-        answer = msgspec.json.decode(content, type=_Answer)
+        answer = _answers.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         del content
         raise Transient("a token refresh whose answer can't be read") from None

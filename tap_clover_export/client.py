@@ -120,7 +120,7 @@ class Client:
     def check(self, merchant: Merchant) -> None:
         """Ask whether the token is accepted, with a request that changes nothing."""
         with contextlib.suppress(Gone):
-            _decode(self._call("GET", merchant, ""), _Object)
+            _decode(self._call("GET", merchant, ""), _objects)
 
     def download(self, merchant: Merchant, url: str, into: Sink) -> int:
         """Fetch a file, without credentials, to where `into` stands; answers its length.
@@ -238,12 +238,16 @@ class _Export(msgspec.Struct, rename="camel"):
     export_urls: _Links | list[_Link] | None = None
 
 
+# Made here, in one thread: msgspec crashes where several are the first to use a type.
+_objects = msgspec.json.Decoder(_Object)
+_exports = msgspec.json.Decoder(_Export)
+
 _T = TypeVar("_T")
 
 
-def _decode(content: bytes, kind: type[_T]) -> _T:
+def _decode(content: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
     try:
-        return msgspec.json.decode(content, type=kind)
+        return decoder.decode(content)
     except msgspec.ValidationError as error:
         raise Transient("an answer that is no export") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -252,7 +256,7 @@ def _decode(content: bytes, kind: type[_T]) -> _T:
 
 def _answer(content: bytes) -> ExportAnswer:
     """Read an export; numbers may be text, as the vendor's samples send them."""
-    export = _decode(content, _Export)
+    export = _decode(content, _exports)
     if not _ID.fullmatch(export.id):
         raise Transient("an answer that is no export")
     created, kind = _integer(export.created_time), _plain(export.type)

@@ -35,6 +35,9 @@ class _Content(msgspec.Struct):
     merchants: dict[str, msgspec.Raw]
 
 
+_contents = msgspec.json.Decoder(_Content)  # made in one thread, see client.py
+
+
 class TokenStoreError(Exception):
     """The token store can't be used; says why and what to do."""
 
@@ -244,7 +247,7 @@ def _packed(pair: Pair) -> msgspec.Raw:
 
 
 def _parse(content: bytes) -> dict[str, msgspec.Raw]:
-    return msgspec.json.decode(content, type=_Content).merchants
+    return _contents.decode(content).merchants
 
 
 def _sync(file: IO[bytes]) -> None:

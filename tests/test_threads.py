@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import random
 import sys
 import threading
 import time
 from collections import Counter, defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_clover_export import exporter, exports
+from tap_clover_export import client, exporter, exports
 from tap_clover_export.client import ExportAnswer
 from tap_clover_export.exporter import Exporter
 from tap_clover_export.queue import Queue, Stopped
@@ -163,3 +165,16 @@ def test_stopping_anywhere_leaves_no_thread_and_no_disk(seed: int) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     assert all(e.spool is None for track in queue.tracks.values() for e in track.line)
+
+
+@pytest.mark.parametrize(
+    "file", sorted(Path(client.__file__).parent.glob("*.py")), ids=lambda file: file.name
+)
+def test_no_type_is_first_used_by_many_threads(file: Path) -> None:
+    """Each type has a decoder that is made at import, not with the first `decode(type=...)`.
+
+    msgspec 0.22 crashes where several threads make one of the same type at once.
+    """
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and "decode" in ast.unparse(node.func):
+            assert "type" not in [word.arg for word in node.keywords], ast.unparse(node)
