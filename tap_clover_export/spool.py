@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import tempfile
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable
 
 
@@ -21,6 +24,17 @@ class SpoolError(Exception):
 
 class SpoolFullError(Exception):
     """An export takes more of the disk than one may."""
+
+
+def _unnamed() -> io.FileIO:
+    """An unnamed temporary file.
+
+    Left to itself `tempfile` first tries the directory with a named one, which a SIGKILL may leave.
+    """
+    make = functools.partial(tempfile.TemporaryFile, "w+b", 0, prefix="tap-clover-export-")
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        return cast("io.FileIO", make(dir=os.environ.get("TMPDIR") or "/tmp"))  # noqa: S108
+    return cast("io.FileIO", make())
 
 
 class Spool:
@@ -38,7 +52,7 @@ class Spool:
         """Make an empty spool that takes so many bytes at most."""
         self._most = most
         try:
-            self._file = tempfile.TemporaryFile(prefix="tap-clover-export-", buffering=0)  # noqa: SIM115
+            self._file = _unnamed()
         except OSError as error:
             raise SpoolError(error.strerror) from error
         self._lock = threading.Lock()

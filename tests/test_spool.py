@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The temporary directory."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path
 
 
@@ -177,6 +177,7 @@ def test_a_really_full_disk_leaves_no_trace(spool: Spool, size: int) -> None:
 def test_no_directory_is_a_spool_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A temporary directory that can't be used is a SpoolError with the system's reason."""
     monkeypatch.setattr(tempfile, "tempdir", str(folder / "nope"))
+    monkeypatch.setenv("TMPDIR", str(folder / "nope"))
     with pytest.raises(SpoolError, match="No such file or directory"):
         Spool()
 
@@ -198,3 +199,27 @@ def test_files_have_no_name_and_one_descriptor(folder: Path) -> None:
     spool.close()
     assert _descriptors() == before
     assert list(folder.iterdir()) == []
+
+
+def test_no_named_file_is_ever_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also not to try the directory, as `tempfile` does: a SIGKILL would leave it there."""
+
+    def look_for_one() -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", look_for_one)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    spool = Spool()
+    spool.add("1.json", lambda into: into.write(b"{}"))
+    assert spool.take() == b"{}"
+    spool.close()
+
+
+def test_a_tmpdir_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Another temporary directory is taken, as Python programs do."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    spool = Spool()
+    spool.add("1.json", lambda into: into.write(b"{}"))
+    assert spool.take() == b"{}"
+    spool.close()
