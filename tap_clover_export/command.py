@@ -19,6 +19,7 @@ from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
 from tap_clover_export.bookmarks import StateError
+from tap_clover_export.messages import unwritable
 from tap_clover_export.tokens import TokenStoreError
 
 
@@ -49,7 +50,7 @@ class Command(SingerCommand):
         except (OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.filename is None:
                 give_stdout_up()
-                self._end(f"The output can't be written ({error.strerror}); look at where it goes.")
+                self._end(unwritable(error))
             self._end(f"A file can't be read or written ({error}); look at its path and rights.")
         except ValueError as error:
             self.logger.debug("Unexpected.", exc_info=True)

@@ -35,6 +35,11 @@ class OutputClosed(Exception):
     """The output takes no more; a sentence that says why and what to do."""
 
 
+def unwritable(error: OSError) -> str:
+    """What to say of an output that fails."""
+    return f"The output can't be written ({error.strerror}); look at where it goes."
+
+
 _READER_GONE = "Who read the output is gone; look at why the loader ended."
 
 
@@ -82,9 +87,7 @@ class Writer(MsgSpecWriter):
         except BrokenPipeError as error:
             raise OutputClosed(_READER_GONE) from error
         except OSError as error:
-            raise OutputClosed(
-                f"The output can't be written ({error.strerror}); look at where it goes."
-            ) from error
+            raise OutputClosed(unwritable(error)) from error
         self.written += len(lines)
 
 

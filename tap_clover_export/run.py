@@ -8,7 +8,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from tap_clover_export import bookmarks, outlook, times
+from tap_clover_export import bookmarks, outlook, times, windows
 from tap_clover_export.auth import Auth
 from tap_clover_export.chronicle import Chronicle
 from tap_clover_export.client import Client
@@ -231,14 +231,15 @@ class Run:
             self.entry(partition),
             bookmark=bookmark,
             pending=self.queue.pending(partition),
-            exported=exported if self._old(bookmark, exported) else None,
+            exported=exported if self._settled(bookmark, exported) else None,
         )
         self.checkpoint()
 
-    def _old(self, bookmark: DateTime | None, exported: DateTime | None) -> bool:
-        """Whether what lies before a bookmark was exported so late that it needs no look-back."""
+    def _settled(self, bookmark: DateTime | None, exported: DateTime | None) -> bool:
         lookback = self._settings.lookback
-        return bool(lookback and bookmark and exported and exported - bookmark >= lookback)
+        if not (lookback and bookmark and exported):
+            return False
+        return windows.settled(bookmark, exported, lookback)
 
     def checkpoint(self) -> None:
         """Take what Clover was asked for into the state, and write it if its size allows."""

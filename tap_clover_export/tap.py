@@ -459,14 +459,16 @@ def _state(state: Any) -> dict[str, Any]:  # noqa: ANN401
         state = state.get("singer_state", state)
     if isinstance(state, dict) and state.get("type") == "STATE":
         state = state.get("value")
-    bookmarks = {} if state in ({}, None) else isinstance(state, dict) and state.get("bookmarks")
+    bookmarks = None
+    if isinstance(state, dict):
+        bookmarks = state.get("bookmarks") if state else {}
     if not isinstance(bookmarks, dict) or not all(
         isinstance(entry, dict) for entry in bookmarks.values()
     ):
         raise StateError(
             "The state is not of this tap's shape; correct it, or start without a state."
         )
-    content: dict[str, Any] = state or {}
+    content: dict[str, Any] = state
     return content
 
 

@@ -40,6 +40,11 @@ class Window:
         return Window(self.start, middle), Window(middle, self.end)
 
 
+def settled(bookmark: DateTime, exported: DateTime, lookback: dt.timedelta) -> bool:
+    """Whether what lies before a bookmark was exported so late that it shows its late changes."""
+    return exported - bookmark >= lookback
+
+
 def missing(
     *,
     start: DateTime,
@@ -50,8 +55,8 @@ def missing(
 ) -> Window | None:
     """What is still to be exported, or None where nothing is.
 
-    What was exported a look-back or more after it happened shows its late changes already: a
-    history that takes many nights goes on where it stopped.
+    There is no look-back where it is settled: a history that takes many nights goes on where it
+    stopped.
 
     Args:
         start: The earliest time to export.
@@ -61,7 +66,7 @@ def missing(
         exported: When the time before the bookmark was exported, if that is known.
     """
     begin = start
-    if bookmark is not None and exported is not None and exported - bookmark >= lookback:
+    if bookmark is not None and exported is not None and settled(bookmark, exported, lookback):
         begin = max(start, bookmark)
     elif bookmark is not None and bookmark - start > lookback:
         begin = bookmark - lookback

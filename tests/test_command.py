@@ -128,6 +128,17 @@ BAD_FILES: dict[str, Callable[[Path], list[str]]] = {
 }
 
 
+@pytest.mark.parametrize(
+    "state", ["null", '{"type": "STATE", "value": null}', '{"bookmark": {"orders": {}}}']
+)
+def test_a_state_of_another_shape_does_not_begin_anew(state: str, tmp_path: Path) -> None:
+    """It is refused, whatever the command is asked for."""
+    config = ["--config", write_config(tmp_path, GOOD), "--state", write(tmp_path / "s", state)]
+    done = command(*config, "--plan")
+    assert done.returncode == 1
+    assert last(done.stderr).startswith("The state is not of this tap's shape;")
+
+
 @pytest.mark.parametrize("option", ["--config", "--state", "--catalog"])
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00"])
 def test_a_file_that_is_no_json_is_named(option: str, content: bytes, tmp_path: Path) -> None:

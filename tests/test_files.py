@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tap_clover_export import run
 from tests.harness import ONE, TWO, Outcome, assert_whole, clover, sync
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PAGES = {"days": 3, "orders_per_day": 20, "objects_per_file": 10}
 
@@ -77,6 +83,27 @@ def test_an_export_takes_a_bounded_part_of_the_disk(monkeypatch: pytest.MonkeyPa
         again = sync(simulator, state=outcome.state, window_days=0.5)
         assert again.code == 0, again.log
         assert_whole(again, simulator)
+
+
+def test_a_temporary_directory_that_takes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is blamed, not Clover; what Clover has made is taken up once there is room."""
+    with clover(**PAGES) as simulator:
+        with monkeypatch.context() as full:
+            full.setenv("TMPDIR", str(tmp_path / "none"))
+            full.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+            outcome = sync(simulator)
+        assert outcome.code == 1
+        assert (
+            "the temporary directory took no file for 20 minutes (No such file or directory); make "
+            "room there, or set TMPDIR to a larger one, then run again"
+        ) in outcome.sentence
+
+        again = sync(simulator, state=outcome.state)
+        assert again.code == 0, again.log
+        assert_whole(again, simulator)
+        assert again.log.count("1 taken up") == 2
 
 
 def _places(outcome: Outcome, stream: str, merchant: str) -> tuple[int, int]:

@@ -771,6 +771,8 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
             "give the path of a file that this user can write."
         )
     ]
+    monkeypatch.setenv("XDG_STATE_HOME", "state")  # not absolute: as if it were not set
+    assert _reasons(**rotating)
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
     assert _read(**rotating).token_store == Path("/state/tap-clover-export/tokens.json")
 
