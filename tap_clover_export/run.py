@@ -8,29 +8,31 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from tap_clover_export import bookmarks, outlook, times, windows
-from tap_clover_export.auth import Auth
-from tap_clover_export.chronicle import Chronicle
-from tap_clover_export.client import Client
-from tap_clover_export.exporter import Exporter
-from tap_clover_export.exports import Partition, refusal
-from tap_clover_export.plan import work
-from tap_clover_export.queue import Queue, Stopped, SystemClock
-from tap_clover_export.spool import EXPORT_BYTES
-from tap_clover_export.tally import Tally
-from tap_clover_export.tokens import TokenStore, TokenStoreError
-from tap_clover_export.wire import CloverError, Refused
+from tap_clover_export import times
+from tap_clover_export.clover.auth import Auth
+from tap_clover_export.clover.client import Client
+from tap_clover_export.clover.token_store import TokenStore, TokenStoreError
+from tap_clover_export.clover.transport import CloverError, Refused
+from tap_clover_export.exports.export import Partition, refusal
+from tap_clover_export.exports.exporter import Exporter
+from tap_clover_export.exports.spool import EXPORT_BYTES
+from tap_clover_export.planning import bookmarks, windows
+from tap_clover_export.planning.plan import work
+from tap_clover_export.preview import overview
+from tap_clover_export.progress.log import Chronicle
+from tap_clover_export.progress.stats import Tally
+from tap_clover_export.scheduling.queue import Queue, Stopped, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pendulum import DateTime
 
-    from tap_clover_export.exports import Export
-    from tap_clover_export.messages import States
-    from tap_clover_export.queue import Clock
-    from tap_clover_export.schedule import Track
-    from tap_clover_export.settings import Settings
+    from tap_clover_export.exports.export import Export
+    from tap_clover_export.scheduling.queue import Clock
+    from tap_clover_export.scheduling.scheduler import Track
+    from tap_clover_export.settings.settings import Settings
+    from tap_clover_export.singer.messages import States
 
 logger = logging.getLogger("tap-clover-export.run")
 
@@ -276,17 +278,17 @@ class Run:
 
     def plan(self, form: str) -> str:
         """What the run would do: `text`, `json` or `html`."""
-        plan = outlook.outlook(
+        plan = overview.outlook(
             self.work,
             now=times.from_seconds(self._clock.now()),
             places=self._settings.max_concurrent_exports,
             max_run=self._settings.max_run,
         )
         if form == "html":
-            from tap_clover_export import page  # noqa: PLC0415 - a run needs no templates
+            from tap_clover_export.preview import page  # noqa: PLC0415 - a run needs no templates
 
             return page.to_html(plan, self.work, self._settings)
-        return outlook.to_json(plan) if form == "json" else outlook.to_text(plan)
+        return overview.to_json(plan) if form == "json" else overview.to_text(plan)
 
     def check(self, say: Callable[[str], object]) -> bool:
         """Ask Clover once a merchant whether its token is accepted; a line each."""

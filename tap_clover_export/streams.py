@@ -10,11 +10,12 @@ from singer_sdk import SchemaDirectory, Stream, StreamSchema
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from typing_extensions import override
 
-from tap_clover_export import emission, schemas, times
-from tap_clover_export.bookmarks import REPLICATION_KEY
-from tap_clover_export.cleaning import BadFileError
-from tap_clover_export.meters import RecordCounter, SyncTimer
-from tap_clover_export.records import Reader
+from tap_clover_export import schemas, times
+from tap_clover_export.planning.bookmarks import REPLICATION_KEY
+from tap_clover_export.records.reader import Reader
+from tap_clover_export.records.sanitize import BadFileError
+from tap_clover_export.singer import fast_path
+from tap_clover_export.singer.metrics import RecordCounter, SyncTimer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context
     from singer_sdk.helpers.types import Record as Row
 
-    from tap_clover_export.exports import Export
-    from tap_clover_export.records import Record
+    from tap_clover_export.exports.export import Export
+    from tap_clover_export.records.reader import Record
     from tap_clover_export.tap import TapCloverExport
 
 
@@ -48,7 +49,7 @@ class ExportStream(Stream):
     @functools.cached_property
     def reader(self) -> Reader:
         """Reads Clover's files; one for the whole run, since it learns."""
-        return Reader(self.name, self.schema, emission.deselected_roots(self))
+        return Reader(self.name, self.schema, fast_path.deselected_roots(self))
 
     @functools.cached_property
     def counter(self) -> RecordCounter:
@@ -154,11 +155,11 @@ class ExportStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        if not write_messages or not emission.goes_as_bytes(self):
+        if not write_messages or not fast_path.goes_as_bytes(self):
             yield from super()._sync_records(context, write_messages=write_messages)
             return
         for element in [context] if context else self.partitions:
-            emission.write_records(self, dict(element))
+            fast_path.write_records(self, dict(element))
 
     @override
     def _write_schema_message(self) -> None:

@@ -21,16 +21,18 @@ from singer_sdk.tap_base import CliTestOptionValue
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 from typing_extensions import override
 
-from tap_clover_export import display, settings, times
-from tap_clover_export.bookmarks import StateError
-from tap_clover_export.command import Command, InputError, give_stdout_up
-from tap_clover_export.emission import map_failure
-from tap_clover_export.exports import unexpected
-from tap_clover_export.fields import REGIONS
-from tap_clover_export.messages import OutputClosed, States, Writer
-from tap_clover_export.queue import Stopped, SystemClock
-from tap_clover_export.records import RecordError
+from tap_clover_export import times
+from tap_clover_export.exports.export import unexpected
+from tap_clover_export.planning.bookmarks import StateError
+from tap_clover_export.progress import display
+from tap_clover_export.records.reader import RecordError
 from tap_clover_export.run import Run
+from tap_clover_export.scheduling.queue import Stopped, SystemClock
+from tap_clover_export.settings import settings
+from tap_clover_export.settings.fields import REGIONS
+from tap_clover_export.singer.cli import Command, InputError, give_stdout_up
+from tap_clover_export.singer.fast_path import map_failure
+from tap_clover_export.singer.messages import OutputClosed, States, Writer
 from tap_clover_export.streams import ExportStream, OrdersStream, PaymentsStream
 
 if TYPE_CHECKING:
@@ -40,8 +42,8 @@ if TYPE_CHECKING:
     from pendulum import DateTime
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
-    from tap_clover_export.exports import Export
-    from tap_clover_export.queue import Clock
+    from tap_clover_export.exports.export import Export
+    from tap_clover_export.scheduling.queue import Clock
 
 _NUMBER = th.CustomType({"type": ["number", "string"]})
 _MERCHANT = th.ObjectType(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tap_clover_export import client, wire
+from tap_clover_export.clover import client, transport
 
 if TYPE_CHECKING:
     import pytest
@@ -26,9 +26,9 @@ def bound(monkeypatch: pytest.MonkeyPatch, words: str = "") -> None:
     """
     silent, dripping = "in time" in words, "that took" in words
     most = SHORT if silent else PATIENCE
-    monkeypatch.setattr(wire, "TIMEOUT", (PATIENCE, most))
-    monkeypatch.setattr(wire, "HEAD_SECONDS", most)
-    monkeypatch.setattr(wire, "BODY_SECONDS", most)
+    monkeypatch.setattr(transport, "TIMEOUT", (PATIENCE, most))
+    monkeypatch.setattr(transport, "HEAD_SECONDS", most)
+    monkeypatch.setattr(transport, "BODY_SECONDS", most)
     most = SHORT if dripping else PATIENCE
-    monkeypatch.setattr(wire, "ANSWER_SECONDS", most)
+    monkeypatch.setattr(transport, "ANSWER_SECONDS", most)
     monkeypatch.setattr(client, "FILE_SECONDS", most)

@@ -16,7 +16,7 @@ from tests.warehouse import Warehouse
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tap_clover_export.simulator.exports import Export
+    from tap_clover_export.simulator.service.exports import Export
     from tests.processes import Nursery, Running
 
     Known = tuple[str, str, dict[str, str]]

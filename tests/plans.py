@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from tap_clover_export import outlook, page, plan, settings
-from tap_clover_export.bookmarks import Pending, Standing
-from tap_clover_export.exports import Partition
-from tap_clover_export.merchants import BASE_URLS, Merchant
-from tap_clover_export.secret import Secret
-from tap_clover_export.windows import Window
+from tap_clover_export.exports.export import Partition
+from tap_clover_export.planning import plan
+from tap_clover_export.planning.bookmarks import Pending, Standing
+from tap_clover_export.planning.windows import Window
+from tap_clover_export.preview import overview, page
+from tap_clover_export.settings import settings
+from tap_clover_export.settings.merchants import BASE_URLS, Merchant
+from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_clover_export.plan import Work
+    from tap_clover_export.planning.plan import Work
 
 NOW = pendulum.datetime(2026, 3, 3, 12)
 """A Tuesday, inside the US hours and outside the EU's."""
@@ -98,7 +100,7 @@ def many(merchants: int) -> list[Work]:
 class Plan:
     """A plan in its two forms."""
 
-    outlook: dict[str, Any]
+    overview: dict[str, Any]
     html: str
 
 
@@ -112,7 +114,7 @@ def planned(items: Sequence[Work], **config: Any) -> Plan:
     read = settings.read(
         {"merchant_id": "X", "access_token": TOKEN, "start_date": "2023-06-07", **config}, []
     )
-    found = outlook.outlook(
+    found = overview.outlook(
         items, now=NOW, places=read.max_concurrent_exports, max_run=read.max_run
     )
     return Plan(found, page.to_html(found, items, read))

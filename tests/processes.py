@@ -189,7 +189,7 @@ def _settle_in(stdout: str, stderr: str, tmp: str) -> None:
 
 
 if __name__ == "__main__":
-    from tap_clover_export import queue
+    from tap_clover_export.scheduling import queue
     from tap_clover_export.tap import TapCloverExport
 
     queue.LISTEN_SECONDS = 3600.0

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tap_clover_export import settings
 from tap_clover_export.demo.project import CONSTRAINTS, SOURCE, TAP, Project
+from tap_clover_export.settings import settings
 from tap_clover_export.tap import OWN_SETTINGS, TapCloverExport
 from tests.harness import clover
 

@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_clover_export import times, tokens
-from tap_clover_export.auth import Auth, LoginNeededError
-from tap_clover_export.client import Client
-from tap_clover_export.merchants import Merchant
-from tap_clover_export.secret import Secret
-from tap_clover_export.simulator import wire as simulator_wire
-from tap_clover_export.tokens import Pair, TokenStore, TokenStoreError
-from tap_clover_export.wire import Refused, Transient
+from tap_clover_export import times
+from tap_clover_export.clover import token_store
+from tap_clover_export.clover.auth import Auth, LoginNeededError
+from tap_clover_export.clover.client import Client
+from tap_clover_export.clover.token_store import Pair, TokenStore, TokenStoreError
+from tap_clover_export.clover.transport import Refused, Transient
+from tap_clover_export.settings.merchants import Merchant
+from tap_clover_export.settings.secret import Secret
+from tap_clover_export.simulator.api import sending as simulator_wire
 from tests.harness import (
     ONE,
     TUESDAY_NOON,
@@ -168,7 +169,7 @@ def test_an_answer_without_tokens_passes(
     shop: Simulator, path: Path, answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that can't be read is a fault that passes; nothing of it is kept."""
-    monkeypatch.setattr("tap_clover_export.auth.whole", lambda _: answer)
+    monkeypatch.setattr("tap_clover_export.clover.auth.whole", lambda _: answer)
     with manager(shop, path) as auth, pytest.raises(Transient, match="a token refresh whose"):
         auth.token(merchant(shop))
     assert not path.exists()
@@ -181,7 +182,7 @@ def test_an_odd_expiration_loses_no_token(
     """A pair counts whatever its expiration looks like: its refresh token was paid for."""
     more = f',"access_token_expiration":{expires}' if expires else ""
     content = f'{{"access_token":"a","refresh_token":"r"{more}}}'.encode()
-    monkeypatch.setattr("tap_clover_export.auth.whole", lambda _: content)
+    monkeypatch.setattr("tap_clover_export.clover.auth.whole", lambda _: content)
     with manager(shop, path) as auth:
         if expires == "NaN":
             with pytest.raises(Transient):
@@ -286,7 +287,7 @@ def test_a_full_disk_spends_no_token(
     def full(_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tokens, "_sync", full)
+    monkeypatch.setattr(token_store, "_sync", full)
     outcome = sync(shop, **settings_for(shop, path))
     assert outcome.code == 1
     assert "token_store can't be used (No space left on device); give the path" in outcome.sentence
@@ -311,7 +312,7 @@ def test_a_store_of_thousands_stays_quick(path: Path) -> None:
     store = TokenStore(path)
     with store.locked(), store.room():
         for number in range(3000):
-            store._pairs[f"M{number}"] = tokens._packed(pair)
+            store._pairs[f"M{number}"] = token_store._packed(pair)
         store.put("M0", pair)
     spent, plain = [], []
     for number in range(1, 6):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pendulum import DateTime
 
 from tap_clover_export import times
-from tap_clover_export.availability import (
+from tap_clover_export.clover.unavailable import (
     ASK_AGAIN,
     LOOK_AGAIN,
     TABLE,

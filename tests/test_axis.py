@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_clover_export import axis
+from tap_clover_export.preview import axis
 from tests.plans import DAY, NOW
 
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_clover_export import bookmarks, times
-from tap_clover_export.bookmarks import Pending, Standing, StateError
-from tap_clover_export.windows import Window
+from tap_clover_export import times
+from tap_clover_export.planning import bookmarks
+from tap_clover_export.planning.bookmarks import Pending, Standing, StateError
+from tap_clover_export.planning.windows import Window
 
 WHERE = "orders of merchant M1"
 T1, T2, T3 = (f"2026-0{month}-01T00:00:00.001Z" for month in (1, 2, 3))

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_clover_export import chronicle, times
-from tap_clover_export.chronicle import Chronicle
-from tap_clover_export.exports import Partition
-from tap_clover_export.merchants import Merchant
+from tap_clover_export import times
+from tap_clover_export.exports.export import Partition
+from tap_clover_export.progress import log
+from tap_clover_export.progress.log import Chronicle
+from tap_clover_export.progress.stats import Tally
+from tap_clover_export.settings.merchants import Merchant
 from tap_clover_export.simulator import Clock, Options, Simulator
-from tap_clover_export.tally import Tally
 from tests.harness import ONE, TUESDAY_NOON, TWO, TYPES, clover, command, config_for, sync
 from tests.harness import write_config as config_file
 
@@ -216,4 +217,4 @@ def test_every_line_is_json_on_demand(tmp_path: Path) -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     """The two units that matter."""
-    assert chronicle.duration(seconds) == text
+    assert log.duration(seconds) == text

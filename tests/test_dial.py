@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from tap_clover_export import dial, times
+from tap_clover_export import times
+from tap_clover_export.preview import clock_face
 
 TUESDAY = "2026-03-03T12:00:00Z"
 
@@ -58,7 +59,7 @@ def test_dials(
     region: str, now: str, is_open: bool, wait: str, clocks: list[tuple[str, str]] | None
 ) -> None:
     """Open or closed, for how long, and when by which clock."""
-    made = dial.dial(region, times.parse(now))
+    made = clock_face.dial(region, times.parse(now))
 
     assert (made.open, made.wait) == (is_open, wait)
     if clocks is not None:
@@ -70,10 +71,10 @@ def test_words_for_who_does_not_see_it() -> None:
     """A dial is told in a sentence."""
     now = times.parse(TUESDAY)
 
-    assert dial.dial("us", now).words == (
+    assert clock_face.dial("us", now).words == (
         "Clock of 24 hours: region us is open Tue 10:00 \u2013 15:00 UTC."
     )
-    assert dial.dial("la", now).words == "Clock of region la; its opening hours are unknown."
+    assert clock_face.dial("la", now).words == "Clock of region la; its opening hours are unknown."
 
 
 def _hours(arc: str) -> tuple[float, float]:
@@ -98,7 +99,7 @@ def test_arcs_show_the_next_24_hours(
     region: str, now: str, arcs: list[tuple[float, float]]
 ) -> None:
     """Each time of day on the dial stands for its next occurrence."""
-    assert [_hours(arc) for arc in dial.dial(region, times.parse(now)).arcs] == arcs
+    assert [_hours(arc) for arc in clock_face.dial(region, times.parse(now)).arcs] == arcs
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,6 @@ def test_arcs_show_the_next_24_hours(
 )
 def test_the_hand_shows_now(now: str, x: int, y: int) -> None:
     """Midnight is at the top, noon at the bottom."""
-    hand = dial.dial("us", times.parse(f"2026-03-03T{now}:00Z")).hand
+    hand = clock_face.dial("us", times.parse(f"2026-03-03T{now}:00Z")).hand
 
     assert (round(hand[0] / 46), round(hand[1] / 46)) == (x, y)

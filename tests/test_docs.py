@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tap_clover_export.clover.transport import FILE_LIMIT
 from tap_clover_export.tap import OWN_SETTINGS
-from tap_clover_export.wire import FILE_LIMIT
 from tests import sentences
 
 ROOT = Path(__file__).parent.parent

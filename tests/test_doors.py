@@ -11,8 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
-from tap_clover_export.availability import TABLE, Refusal
-from tap_clover_export.doors import PROBE_SECONDS, REMIND_SECONDS, SHORT_SECONDS, Door, Places
+from tap_clover_export.clover.unavailable import TABLE, Refusal
+from tap_clover_export.scheduling.admission import (
+    PROBE_SECONDS,
+    REMIND_SECONDS,
+    SHORT_SECONDS,
+    Door,
+    Places,
+)
 
 if TYPE_CHECKING:
     from pendulum import DateTime

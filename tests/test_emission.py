@@ -9,7 +9,7 @@ import pytest
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.streams import Stream
 
-from tap_clover_export import emission
+from tap_clover_export.singer import fast_path
 from tests.harness import ONE, TYPES, Outcome, catalog, clover, sync
 
 
@@ -35,7 +35,7 @@ def test_bytes_equal_the_sdk_s_own_path(case: str, monkeypatch: pytest.MonkeyPat
     selected = catalog(*CASES[case])
     with clover(days=25, orders_per_day=60, odd=True, unknown_fields=True) as simulator:
         fast = sync(simulator, catalog=selected)
-        monkeypatch.setattr(emission, "goes_as_bytes", lambda _: False)
+        monkeypatch.setattr(fast_path, "goes_as_bytes", lambda _: False)
         slow = sync(simulator, catalog=selected, end_date=fast.bookmark("orders", ONE))
     assert len(fast.records("orders")) > 1000
     assert without_times(fast) == without_times(slow)

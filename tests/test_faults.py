@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tap_clover_export import wire
+from tap_clover_export.clover import transport
 from tests.harness import ONE, TWO, TYPES, Outcome, assert_whole, catalog, clover, sync
 
 PASSING = [
@@ -138,7 +138,7 @@ def test_recovery_in_the_next_run(fault: str) -> None:
 
 def test_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hang lasts no longer than the read time-out."""
-    monkeypatch.setattr(wire, "TIMEOUT", (30.0, 1.0))
+    monkeypatch.setattr(transport, "TIMEOUT", (30.0, 1.0))
     with clover(days=2, orders_per_day=4) as simulator:
         for where in ("create", "poll", "download"):
             simulator.faults.add(f"{where}:hang=60*1")

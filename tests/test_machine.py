@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tap_clover_export.simulator.hours import TIMETABLES
+from tap_clover_export.simulator.service.opening_hours import TIMETABLES
 from tests.deaths import Deadly, Grave, Killed
 from tests.harness import ONE, TWO, TYPES, Outcome, clover, iso, sync
 from tests.test_faults import PASSING

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from singer_sdk.singerlib import RecordMessage, SchemaMessage
 
-from tap_clover_export import messages
-from tap_clover_export.messages import (
+from tap_clover_export.singer import messages
+from tap_clover_export.singer.messages import (
     SMALL_STATE,
     STATE_BYTES_PER_SECOND,
     STATE_SHARE,

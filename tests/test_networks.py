@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from tap_clover_export import times, wire
-from tap_clover_export.auth import Auth
-from tap_clover_export.client import Client
-from tap_clover_export.merchants import Merchant
-from tap_clover_export.secret import Secret
-from tap_clover_export.tokens import TokenStore
-from tap_clover_export.wire import Transient
+from tap_clover_export import times
+from tap_clover_export.clover import transport
+from tap_clover_export.clover.auth import Auth
+from tap_clover_export.clover.client import Client
+from tap_clover_export.clover.token_store import TokenStore
+from tap_clover_export.clover.transport import Transient
+from tap_clover_export.settings.merchants import Merchant
+from tap_clover_export.settings.secret import Secret
 from tests.harness import ONE, TUESDAY_NOON, assert_whole, clover, sync
 from tests.peer import Peer, has_ipv6, reply
 from tests.proxy import Proxy
@@ -171,7 +172,7 @@ def test_what_comes_through_any_proxy_is_bounded(
             time.sleep(0.02)
             yield b"b"
 
-    monkeypatch.setattr(wire, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(transport, "HEAD_SECONDS", 0.3)
     with Peer(dripping) as shop, Proxy(names={"api.example": "127.0.0.1"}) as proxy:
         monkeypatch.setenv("ALL_PROXY", f"socks5h://{proxy.place}")
         with pytest.raises(Transient, match=r"^no answer in time$"):

@@ -11,18 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_clover_export import outlook, plan, times
-from tap_clover_export.availability import TABLE
-from tap_clover_export.bookmarks import Pending, Standing
-from tap_clover_export.exports import Partition
-from tap_clover_export.merchants import BASE_URLS, Merchant
-from tap_clover_export.secret import Secret
-from tap_clover_export.windows import Window
+from tap_clover_export import times
+from tap_clover_export.clover.unavailable import TABLE
+from tap_clover_export.exports.export import Partition
+from tap_clover_export.planning import plan
+from tap_clover_export.planning.bookmarks import Pending, Standing
+from tap_clover_export.planning.windows import Window
+from tap_clover_export.preview import overview
+from tap_clover_export.settings.merchants import BASE_URLS, Merchant
+from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
     from pendulum import DateTime
 
-    from tap_clover_export.plan import Work
+    from tap_clover_export.planning.plan import Work
 
 NOW = pendulum.datetime(2026, 3, 2, 16, 30)
 MINUTES = 3
@@ -55,7 +57,7 @@ def _small() -> dict[str, Any]:
     """Two merchants: one with a pending export, one with nothing missing."""
     day = dt.timedelta(days=1)
     pending = Pending("E1", Window(NOW - 70 * day, NOW - 40 * day), NOW.subtract(hours=1))
-    return outlook.outlook(
+    return overview.outlook(
         [
             _work(pending=(pending,)),
             _work(stream="payments", bookmark=NOW - 2 * day),
@@ -68,7 +70,7 @@ def _small() -> dict[str, Any]:
 
 def test_a_small_plan_for_programs() -> None:
     """JSON holds the contract's facts: rows, totals, openings, the end."""
-    assert json.loads(outlook.to_json(_small())) == {
+    assert json.loads(overview.to_json(_small())) == {
         "now": "2026-03-02T16:30:00.000Z",
         "exports": 3,
         "pending": 1,
@@ -121,7 +123,7 @@ def test_a_small_plan_for_programs() -> None:
 
 def test_a_small_plan_for_people() -> None:
     """The text is a table and sentences; its columns stand in line."""
-    lines = outlook.to_text(_small()).splitlines()
+    lines = overview.to_text(_small()).splitlines()
 
     assert lines[4:] == [
         "",
@@ -149,24 +151,24 @@ def test_a_small_plan_for_people() -> None:
 
 def test_neither_holds_a_token() -> None:
     """A plan may be shown to anyone."""
-    assert "s3cr3t" not in outlook.to_json(_small()) + outlook.to_text(_small())
+    assert "s3cr3t" not in overview.to_json(_small()) + overview.to_text(_small())
 
 
 def test_nothing_missing_is_said() -> None:
     """With nothing to do the run ends now, and the text says so."""
-    made = outlook.outlook([_work(bookmark=NOW)], now=NOW, places=1)
+    made = overview.outlook([_work(bookmark=NOW)], now=NOW, places=1)
 
     assert (made["exports"], made["pending"], made["end"]) == (0, 0, times.to_text(NOW))
-    assert outlook.to_text(made).endswith("\nNothing is missing.")
+    assert overview.to_text(made).endswith("\nNothing is missing.")
 
 
 def test_a_short_run_leaves_some() -> None:
     """What `max_run_hours` leaves is no part of the run, and the text says so."""
-    made = outlook.outlook([_work(300, region="la")], now=NOW, places=1, max_run=6 * 60)
+    made = overview.outlook([_work(300, region="la")], now=NOW, places=1, max_run=6 * 60)
 
     assert (made["exports"], made["left"]) == (2, 8)
     assert made["end"] == times.to_text(NOW.add(minutes=6))
-    assert outlook.to_text(made).splitlines()[-2:] == [
+    assert overview.to_text(made).splitlines()[-2:] == [
         "Exports that max_run_hours leaves for a later run: 8.",
         "The run could end at 2026-03-02T16:36:00.000Z, if an export takes 3 minutes.",
     ]
@@ -175,28 +177,28 @@ def test_a_short_run_leaves_some() -> None:
 def test_a_run_that_ends_before_the_opening_leaves_all() -> None:
     """Where no opening hour lies within the run it ends with it; pending exports are no asking."""
     pending = Pending("E1", Window(NOW.subtract(days=40), NOW.subtract(days=20)), NOW)
-    made = outlook.outlook([_work(40)], now=NOW, places=1, max_run=3600)
+    made = overview.outlook([_work(40)], now=NOW, places=1, max_run=3600)
     assert (made["exports"], made["left"], made["end"]) == (0, 2, "2026-03-02T17:30:00.000Z")
 
-    made = outlook.outlook([_work(40, pending=(pending,))], now=NOW, places=1, max_run=3600)
+    made = overview.outlook([_work(40, pending=(pending,))], now=NOW, places=1, max_run=3600)
     assert (made["exports"], made["pending"], made["left"]) == (0, 1, 1)
 
 
 def test_only_pending_exports_are_work() -> None:
     """A run that only takes up what was asked for is not nothing."""
     pending = Pending("E1", Window(NOW.subtract(days=20), NOW), NOW.subtract(hours=1))
-    made = outlook.outlook([_work(20, pending=(pending,))], now=NOW, places=1)
+    made = overview.outlook([_work(20, pending=(pending,))], now=NOW, places=1)
 
     assert (made["exports"], made["pending"]) == (0, 1)
-    assert "The run could end at" in outlook.to_text(made)
+    assert "The run could end at" in overview.to_text(made)
 
 
 def test_no_partition_is_an_empty_table() -> None:
     """No work at all is a table without rows."""
-    made = outlook.outlook([], now=NOW, places=1)
+    made = overview.outlook([], now=NOW, places=1)
 
     assert made["streams"] == []
-    assert outlook.to_text(made).startswith("merchant  stream  region  from  to")
+    assert overview.to_text(made).startswith("merchant  stream  region  from  to")
 
 
 @pytest.mark.parametrize(
@@ -230,14 +232,14 @@ def test_when_the_run_could_end(region: str, now: str, windows: int, places: int
     time = times.parse(now)
     work = _work(windows * 30, region=region, now=time)
 
-    assert outlook.outlook([work], now=time, places=places)["end"] == end
+    assert overview.outlook([work], now=time, places=places)["end"] == end
 
 
 def test_the_last_region_ends_the_run() -> None:
     """Over several regions the latest end counts."""
     us, eu = _work(30), _work(30, region="eu", merchant="M2")
     ends = [
-        outlook.outlook(list(work), now=NOW, places=1)["end"] for work in ([us], [eu], [us, eu])
+        overview.outlook(list(work), now=NOW, places=1)["end"] for work in ([us], [eu], [us, eu])
     ]
 
     assert ends == [
@@ -256,7 +258,7 @@ def test_the_end_lies_inside_opening_hours(
     """The end is in open hours, or at closing, and just enough open time lies before it."""
     now = pendulum.datetime(2026, 3, 2) + dt.timedelta(minutes=minute)
     work = _work(windows * 30, region=region, now=now)
-    end = times.parse(outlook.outlook([work], now=now, places=places)["end"])
+    end = times.parse(overview.outlook([work], now=now, places=places)["end"])
 
     assert TABLE[region].is_open(end.subtract(seconds=1))
     assert TABLE[region].open_seconds(now, end) == -(-windows // places) * MINUTES * 60

@@ -20,7 +20,7 @@ from tests.plans import TOKEN, many, planned, work
 if TYPE_CHECKING:
     from pathlib import Path
 
-CSS = resources.files("tap_clover_export").joinpath("templates/plan.css").read_text()
+CSS = resources.files("tap_clover_export").joinpath("preview/templates/plan.css").read_text()
 
 
 def sentence(page: str) -> str:
@@ -74,9 +74,9 @@ def test_max_run_hours_leaves_some() -> None:
     plan = planned(items, max_run_hours=0.25)
 
     # five places in a quarter of an hour: the news first, then the history's first four
-    assert (plan.outlook["exports"], plan.outlook["left"]) == (5, 6)
-    assert [row["left"] for row in plan.outlook["streams"]] == [6, 0]
-    assert plan.outlook["end"] == "2026-03-03T12:15:00.000Z"
+    assert (plan.overview["exports"], plan.overview["left"]) == (5, 6)
+    assert [row["left"] for row in plan.overview["streams"]] == [6, 0]
+    assert plan.overview["end"] == "2026-03-03T12:15:00.000Z"
     assert "max_run_hours leaves 6 exports for a later run." in plan.html
     assert plan.html.count('<path class="l" d="M-') == 1
     assert planned(items, max_run_hours=9).html.count('class="l"') == 0

@@ -47,7 +47,7 @@ def save(plan: Plan, path: Path) -> Path:
 
 def test_every_number_is_that_of_json(browser: Browser, thousands: Plan, big: Path) -> None:
     """Rows, counts and times are those of `--plan=json`, the most behind first."""
-    plan = thousands.outlook
+    plan = thousands.overview
     with look(browser, big) as shown:
         rows = shown.rows()
         heading = " ".join(shown.page.locator("h1").inner_text().split())
@@ -76,7 +76,7 @@ def test_every_number_is_that_of_json(browser: Browser, thousands: Plan, big: Pa
 
 def test_search_and_filter(browser: Browser, thousands: Plan, big: Path) -> None:
     """Words find merchants, streams and regions, kinds of work narrow it down, a count says it."""
-    rows = thousands.outlook["streams"]
+    rows = thousands.overview["streams"]
     with look(browser, big) as shown:
         page, search = shown.page, shown.page.get_by_label("Search")
         assert page.locator("#found").inner_text() == "6,000 streams"

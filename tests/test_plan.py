@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
-from tap_clover_export import plan
-from tap_clover_export.bookmarks import Pending, Standing
-from tap_clover_export.exports import Export, Partition, Stage
-from tap_clover_export.merchants import Merchant
-from tap_clover_export.plan import HISTORY, NEWS, Work
-from tap_clover_export.secret import Secret
-from tap_clover_export.windows import Window
+from tap_clover_export.exports.export import Export, Partition, Stage
+from tap_clover_export.planning import plan
+from tap_clover_export.planning.bookmarks import Pending, Standing
+from tap_clover_export.planning.plan import HISTORY, NEWS, Work
+from tap_clover_export.planning.windows import Window
+from tap_clover_export.settings.merchants import Merchant
+from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
     from pendulum import DateTime

@@ -16,8 +16,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_clover_export import schemas, times
-from tap_clover_export.cleaning import BadFileError, _without_bad_escapes, clean
-from tap_clover_export.records import LINES, MOST_LEARNED, MOST_SAID, Observed, Reader, RecordError
+from tap_clover_export.records.reader import (
+    LINES,
+    MOST_LEARNED,
+    MOST_SAID,
+    Observed,
+    Reader,
+    RecordError,
+)
+from tap_clover_export.records.sanitize import BadFileError, _without_bad_escapes, clean
 
 MERCHANT = "M1"
 EXTRACTED = "2026-03-02T12:00:00.000Z"

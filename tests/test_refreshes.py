@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_clover_export import auth as auth_module
-from tap_clover_export import times, wire
-from tap_clover_export.auth import Auth, LoginNeededError
-from tap_clover_export.merchants import Merchant
-from tap_clover_export.secret import Secret
-from tap_clover_export.tokens import TokenStore, TokenStoreError
-from tap_clover_export.wire import CloverError, TooMany, Transient
+from tap_clover_export import times
+from tap_clover_export.clover import auth as auth_module
+from tap_clover_export.clover import transport
+from tap_clover_export.clover.auth import Auth, LoginNeededError
+from tap_clover_export.clover.token_store import TokenStore, TokenStoreError
+from tap_clover_export.clover.transport import CloverError, TooMany, Transient
+from tap_clover_export.settings.merchants import Merchant
+from tap_clover_export.settings.secret import Secret
 from tests import impatience
 from tests.harness import ONE, TUESDAY_NOON
 from tests.peer import Peer, reply
@@ -34,7 +35,7 @@ ANSWER = {"access_token": ACCESS, "refresh_token": NEXT, "access_token_expiratio
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that a test can reach."""
     impatience.bound(monkeypatch)
-    monkeypatch.setattr(wire, "ANSWER_BYTES", 1 << 20)
+    monkeypatch.setattr(transport, "ANSWER_BYTES", 1 << 20)
 
 
 @pytest.fixture

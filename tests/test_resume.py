@@ -207,7 +207,7 @@ BAD_STATES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", BAD_STATES)
 def test_hand_edited_state(name: str, simulator: Simulator) -> None:
     """A state that can't be read is refused before the first request, in a sentence."""
-    from tap_clover_export.bookmarks import StateError  # noqa: PLC0415
+    from tap_clover_export.planning.bookmarks import StateError  # noqa: PLC0415
 
     partition = {"context": {"merchant_id": ONE}, **BAD_STATES[name]}
     state = {"bookmarks": {"orders": {"partitions": [partition]}}}
@@ -227,7 +227,7 @@ def test_hand_edited_state(name: str, simulator: Simulator) -> None:
 )
 def test_state_of_another_shape(bookmarks: dict[str, Any], simulator: Simulator) -> None:
     """A state of another tap or shape is refused in a sentence."""
-    from tap_clover_export.bookmarks import StateError  # noqa: PLC0415
+    from tap_clover_export.planning.bookmarks import StateError  # noqa: PLC0415
 
     with pytest.raises(StateError, match=r"^The state .*\.$"):
         sync(simulator, state={"bookmarks": bookmarks})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from tap_clover_export.secret import Secret
+from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable

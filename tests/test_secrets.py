@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from singer_sdk.logging import StructuredFormatter
 
-from tap_clover_export import wire
-from tap_clover_export.auth import Auth
-from tap_clover_export.client import Client
-from tap_clover_export.secret import Secret
-from tap_clover_export.settings import read
-from tap_clover_export.simulator import faults
-from tap_clover_export.simulator.links import Links
-from tap_clover_export.tokens import TokenStore, TokenStoreError
-from tap_clover_export.wire import CloverError
+from tap_clover_export.clover import transport
+from tap_clover_export.clover.auth import Auth
+from tap_clover_export.clover.client import Client
+from tap_clover_export.clover.token_store import TokenStore, TokenStoreError
+from tap_clover_export.clover.transport import CloverError
+from tap_clover_export.settings.secret import Secret
+from tap_clover_export.settings.settings import read
+from tap_clover_export.simulator.faults import fault as kinds_of
+from tap_clover_export.simulator.service.signed_urls import Links
 from tests.harness import ONE, TOKENS, TWO, clover, command, config_for, sync
 from tests.harness import write_config as write
 from tests.test_faults import LASTING, PASSING
@@ -121,11 +121,11 @@ EVERY = [
     f"{where}:{kind}"
     for where in ("create", "poll", "download", "refresh")
     for kind in (
-        *(status for status in faults.STATUSES if int(status) > 299),
-        *(answer for answer in faults.ANSWERS if answer != "redirect"),
+        *(status for status in kinds_of.STATUSES if int(status) > 299),
+        *(answer for answer in kinds_of.ANSWERS if answer != "redirect"),
         *(f"redirect={url}" for url in ("https://stranger.example/?Signature=x", "file:///x")),
         *("reset", "reset-after", "reset-mid", "short", "drip", "hang=1", "hang-mid=1"),
-        *(faults.ONLY.get(where, ())),
+        *(kinds_of.ONLY.get(where, ())),
     )
 ]
 """Every fault that the local Clover knows, wherever it can strike."""
@@ -135,9 +135,9 @@ def test_every_fault(
     search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: bool
 ) -> None:
     """Each in a run of its own, in the plain log and in the SDK's structured one."""
-    monkeypatch.setattr(wire, "TIMEOUT", (1.0, 0.2))
-    monkeypatch.setattr(wire, "HEAD_SECONDS", 0.2)
-    monkeypatch.setattr(wire, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(transport, "TIMEOUT", (1.0, 0.2))
+    monkeypatch.setattr(transport, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(transport, "BODY_SECONDS", 0.2)
     fired = 0
     for number, fault in enumerate(EVERY[:: 1 if long else 9]):
         path = tmp_path / str(number)
@@ -247,7 +247,7 @@ def test_exceptions_and_dumps(
     search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tracebacks of every failed attempt, and dumps of what holds tokens, show no secret."""
-    monkeypatch.setattr(wire, "TIMEOUT", (1.0, 0.2))
+    monkeypatch.setattr(transport, "TIMEOUT", (1.0, 0.2))
     kinds = ["404", "429", "500", "503", "reset", "short", "html", "hang=9", "403", "401"]
     with shop(days=2) as simulator:
         settings = read(rotating(tmp_path, simulator), [])
@@ -303,7 +303,7 @@ def test_a_planted_leak_is_found(
         return text
 
     if leak == "signature":
-        monkeypatch.setattr(wire, "_discreet", lambda value: value)
+        monkeypatch.setattr(transport, "_discreet", lambda value: value)
     else:
         monkeypatch.setattr(Secret, "reveal", log)
     with shop(days=2) as simulator:

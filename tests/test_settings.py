@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_clover_export import settings as module
 from tap_clover_export import times
-from tap_clover_export.merchants import Merchant
-from tap_clover_export.secret import Secret
-from tap_clover_export.settings import Settings, SettingsError
-from tap_clover_export.wire import is_loopback
+from tap_clover_export.clover.transport import is_loopback
+from tap_clover_export.settings import settings as module
+from tap_clover_export.settings.merchants import Merchant
+from tap_clover_export.settings.secret import Secret
+from tap_clover_export.settings.settings import Settings, SettingsError
 
 KNOWN = (
     "merchants",

@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 import yaml
 
-from tap_clover_export.merchants import BASE_URLS
+from tap_clover_export.clover.transport import FILE_LIMIT
+from tap_clover_export.settings.merchants import BASE_URLS
 from tap_clover_export.tap import OWN_SETTINGS, TapCloverExport
-from tap_clover_export.wire import FILE_LIMIT
 
 ROOT = Path(__file__).parents[1]
 PREFIX = "TAP_CLOVER_EXPORT_"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_clover_export.spool import Spool, SpoolError
+from tap_clover_export.exports.spool import Spool, SpoolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_clover_export.exports import Export, Partition, Stage
-from tap_clover_export.queue import Queue
-from tap_clover_export.schedule import Schedule
+from tap_clover_export.exports.export import Export, Partition, Stage
+from tap_clover_export.scheduling.queue import Queue
+from tap_clover_export.scheduling.scheduler import Schedule
 from tap_clover_export.simulator import Clock, Options, Simulator
 from tests.harness import (
     ONE,

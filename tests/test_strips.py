@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_clover_export import strips
-from tap_clover_export.strips import Kind
+from tap_clover_export.preview import timeline
+from tap_clover_export.preview.timeline import Kind
 from tests.plans import DAY, NOW, work
 
 if TYPE_CHECKING:
-    from tap_clover_export.plan import Work
+    from tap_clover_export.planning.plan import Work
 
 
 def _parts(item: Work, left: int = 0) -> list[tuple[str, float, float, float]]:
     """Kind, start and end in days before now, phase in days."""
     return [
         (part.kind, _days(NOW - part.start), _days(NOW - part.end), _days(part.phase))
-        for part in strips.parts(item, left, NOW)
+        for part in timeline.parts(item, left, NOW)
     ]
 
 
@@ -91,7 +91,7 @@ def test_parts_touch(
     pending = (first, max(0, first - width))
     item = work(days=days, behind=behind, lookback=lookback, pending=pending)
     left = min(left, sum(1 for _ in item.windows()) - len(item.pending))
-    parts = strips.parts(item, left, NOW)
+    parts = timeline.parts(item, left, NOW)
 
     assert parts[0].start == item.partition.merchant.start
     assert parts[-1].end == NOW

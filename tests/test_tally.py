@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tap_clover_export import times
-from tap_clover_export.exports import Partition
-from tap_clover_export.merchants import Merchant
-from tap_clover_export.tally import ENOUGH, Tally
+from tap_clover_export.exports.export import Partition
+from tap_clover_export.progress.stats import ENOUGH, Tally
+from tap_clover_export.settings.merchants import Merchant
 
 
 class Time:

@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_clover_export import client, exporter, exports
-from tap_clover_export.client import ExportAnswer
-from tap_clover_export.exporter import Exporter
-from tap_clover_export.queue import Queue, Stopped
-from tap_clover_export.wire import Gone, Transient
+from tap_clover_export.clover import client
+from tap_clover_export.clover.client import ExportAnswer
+from tap_clover_export.clover.transport import Gone, Transient
+from tap_clover_export.exports import export, exporter
+from tap_clover_export.exports.exporter import Exporter
+from tap_clover_export.scheduling.queue import Queue, Stopped
 from tests.plans import NOW, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_clover_export.client import ExportType, Sink
-    from tap_clover_export.exports import Export, Partition
-    from tap_clover_export.merchants import Merchant
-    from tap_clover_export.windows import Window
+    from tap_clover_export.clover.client import ExportType, Sink
+    from tap_clover_export.exports.export import Export, Partition
+    from tap_clover_export.planning.windows import Window
+    from tap_clover_export.settings.merchants import Merchant
 
 PLACES, FILES = 3, 4
 MOST_LOST = 2
@@ -89,7 +90,7 @@ class Client:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No pauses, and a switch of threads after every few instructions."""
-    monkeypatch.setattr(exports, "LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(export, "LONGEST_PAUSE", 0.001)
     monkeypatch.setattr(exporter, "FIRST_POLL", 0.001)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

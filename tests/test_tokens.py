@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_clover_export import tokens
-from tap_clover_export.secret import Secret
-from tap_clover_export.tokens import Pair, TokenStore, TokenStoreError
+from tap_clover_export.clover import token_store
+from tap_clover_export.clover.token_store import Pair, TokenStore, TokenStoreError
+from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -470,7 +470,7 @@ def test_a_read_only_directory_is_refused_before_a_token_is_spent(kept: bool) ->
 
 def test_a_lock_held_too_long_is_a_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits for the lock for too long is told to end the other run."""
-    monkeypatch.setattr(tokens, "LOCK_SECONDS", 0.01)
+    monkeypatch.setattr(token_store, "LOCK_SECONDS", 0.01)
     with (
         TokenStore(path).locked(),
         pytest.raises(TokenStoreError, match="locked by another run; end that one"),

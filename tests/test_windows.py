@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
-from tap_clover_export.windows import NARROWEST, WIDEST, Window, count, missing, split
+from tap_clover_export.planning.windows import NARROWEST, WIDEST, Window, count, missing, split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

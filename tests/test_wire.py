@@ -15,15 +15,13 @@ import urllib3
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tap_clover_export import client as client_module
-from tap_clover_export import times, wire
-from tap_clover_export.auth import Auth
-from tap_clover_export.client import Client, ExportAnswer
-from tap_clover_export.merchants import Merchant
-from tap_clover_export.secret import Secret
-from tap_clover_export.tokens import TokenStore
-from tap_clover_export.windows import Window
-from tap_clover_export.wire import (
+from tap_clover_export import times
+from tap_clover_export.clover import client as client_module
+from tap_clover_export.clover import transport
+from tap_clover_export.clover.auth import Auth
+from tap_clover_export.clover.client import Client, ExportAnswer
+from tap_clover_export.clover.token_store import TokenStore
+from tap_clover_export.clover.transport import (
     CloverError,
     Gone,
     Refused,
@@ -32,6 +30,9 @@ from tap_clover_export.wire import (
     Transient,
     Unavailable,
 )
+from tap_clover_export.planning.windows import Window
+from tap_clover_export.settings.merchants import Merchant
+from tap_clover_export.settings.secret import Secret
 from tests import impatience
 from tests.harness import ONE, TUESDAY_NOON, clover, sync
 from tests.peer import Peer, reply
@@ -59,7 +60,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that a test can reach."""
     impatience.bound(monkeypatch)
-    monkeypatch.setattr(wire, "ANSWER_BYTES", 1 << 20)
+    monkeypatch.setattr(transport, "ANSWER_BYTES", 1 << 20)
     monkeypatch.setattr(client_module, "LINKS", 1000)
 
 
@@ -384,9 +385,9 @@ def test_a_link_is_judged_as_it_is_asked_for(parts: list[str]) -> None:
     """However a link is written, where it is judged to lead is where the request would go."""
     url = "https://" + "".join(parts)
     if client_module._may_fetch(url, PUBLIC):
-        asked = urllib3.util.parse_url(wire.address(url))
+        asked = urllib3.util.parse_url(transport.address(url))
         assert asked.scheme == "https"
-        assert wire.place((asked.host or "").strip("[]")) == "public"
+        assert transport.place((asked.host or "").strip("[]")) == "public"
 
 
 def test_redirects_within_the_api_are_followed(client: Client) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .board import FaultBoard
-from .clock import Clock
-from .exports import Export
-from .faults import Fault
-from .gate import Request
-from .options import Options
-from .simulator import Simulator
+from tap_clover_export.simulator.api.routes import Request
+from tap_clover_export.simulator.clock import Clock
+from tap_clover_export.simulator.faults.fault import Fault
+from tap_clover_export.simulator.faults.injector import FaultBoard
+from tap_clover_export.simulator.options import Options
+from tap_clover_export.simulator.service.exports import Export
+from tap_clover_export.simulator.simulator import Simulator
 
 __all__ = ["Clock", "Export", "Fault", "FaultBoard", "Options", "Request", "Simulator"]

@@ -12,8 +12,8 @@ import threading
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from . import Clock, Fault, Options, Simulator
-from .faults import ANSWERS, ONLY, WHERE, WIRE
+from tap_clover_export.simulator import Clock, Fault, Options, Simulator
+from tap_clover_export.simulator.faults.fault import ANSWERS, ONLY, WHERE, WIRE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

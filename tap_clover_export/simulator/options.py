@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .hours import Timetable
+    from tap_clover_export.simulator.service.opening_hours import Timetable
 
 
 @dataclass(frozen=True)

@@ -5,24 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from . import odd
-from .admin import Admin
-from .answers import decode
-from .board import FaultBoard
-from .books import Books
-from .clock import Clock
-from .clover import Clover
-from .gate import Gate, Request
-from .server import Server
-from .store import Sheet
+from tap_clover_export.simulator.api.admin import Admin
+from tap_clover_export.simulator.api.routes import Gate, Request
+from tap_clover_export.simulator.api.server import Server
+from tap_clover_export.simulator.clock import Clock
+from tap_clover_export.simulator.faults.injector import FaultBoard
+from tap_clover_export.simulator.records import edge_cases
+from tap_clover_export.simulator.records.store import Sheet
+from tap_clover_export.simulator.service.clover import Clover
+from tap_clover_export.simulator.service.ledger import Books
+from tap_clover_export.simulator.service.responses import decode
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from aiohttp import web
 
-    from .exports import Export
-    from .options import Options
+    from tap_clover_export.simulator.options import Options
+    from tap_clover_export.simulator.service.exports import Export
 
 Type = Literal["ORDERS", "PAYMENTS"]
 
@@ -50,7 +50,7 @@ class Simulator:
         self._clover = Clover(options, self.clock)
         self._books = Books(self._clover)
         if options.odd:
-            odd.scatter(self._books)
+            edge_cases.scatter(self._books)
         self._gate = Gate(self._clover, self.faults)
         self._admin = Admin(self)
         self._server = Server(host, port, self._answer, self._gate.answer_files)

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tap_clover_export.simulator import Fault, FaultBoard
-from tap_clover_export.simulator.faults import Call
+from tap_clover_export.simulator.faults.fault import Call
 
 from .client import OTHER, PATIENCE, Client
 

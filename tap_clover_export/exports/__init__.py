@@ -1,0 +1,1 @@
+"""One export: created, polled and downloaded; what is tried again, when and how long."""

@@ -1,0 +1,1 @@
+"""What is covered, what is missing, in which windows; pure."""

@@ -1,0 +1,1 @@
+"""What the next run would do: `--plan` as text, JSON and a page."""

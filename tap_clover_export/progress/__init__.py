@@ -1,0 +1,1 @@
+"""What a run tells people: counts, log lines, display, summary."""

@@ -1,0 +1,207 @@
+"""What a run has done so far: counts a stream, merchants, and what it waits for."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tap_clover_export.exports.export import Partition
+
+ENOUGH = 3
+"""So many exports have to be emitted before the rest is estimated."""
+
+
+@dataclasses.dataclass
+class Count:
+    """One stream, over all merchants.
+
+    Attributes:
+        planned: Exports to emit.
+        taken_up: Those of them that a former run asked for.
+        asked: How often Clover accepted an export.
+        emitted: Exports emitted whole.
+        records: Records written.
+        retries: Attempts that failed in passing, and exports asked for anew.
+        failed: Merchants whose stream can't go on.
+        waited: How long refusals of Clover held it up, in seconds.
+    """
+
+    planned: int = 0
+    taken_up: int = 0
+    asked: int = 0
+    emitted: int = 0
+    records: int = 0
+    retries: int = 0
+    failed: int = 0
+    waited: float = 0.0
+
+    @property
+    def missing(self) -> int:
+        """Exports that are planned and not emitted."""
+        return self.planned - self.emitted
+
+
+@dataclasses.dataclass(frozen=True)
+class Wait:
+    """A region that refuses.
+
+    Attributes:
+        region: Its name.
+        since: The first refusal, in seconds since the epoch.
+        until: It is asked again then.
+        why: What keeps it from accepting exports.
+    """
+
+    region: str
+    since: float
+    until: float
+    why: str
+
+
+class Tally:
+    """Counts what happens; called a few times an export, from any thread.
+
+    Attributes:
+        streams: The streams' counts, by name.
+        merchants: How many merchants there are.
+        merchants_done: Those of which nothing is left to emit.
+        merchants_failed: Those of which a stream can't go on.
+        waits: The regions that refuse, by name.
+        began: When the run began, in seconds since the epoch.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._left: dict[Partition, int] = {}
+        self._open: dict[str, int] = {}
+        self._failed: set[Partition] = set()
+        self._regions: dict[str, set[str]] = {}
+        self._spans: list[tuple[str, float, float]] = []
+        self.streams: dict[str, Count] = {}
+        self.waits: dict[str, Wait] = {}
+        self.began = now()
+
+    # What happens
+
+    def plan(self, partition: Partition, exports: int) -> None:
+        """A partition lacks so many exports."""
+        count = self.count(partition.stream)
+        count.planned += exports
+        self._left[partition] = exports
+        self._open[partition.merchant.id] = self._open.get(partition.merchant.id, 0) + bool(exports)
+        if exports:
+            self._regions.setdefault(partition.stream, set()).add(partition.merchant.region)
+
+    def took_up(self, partition: Partition) -> None:
+        """An export of a former run is taken up."""
+        self.count(partition.stream).taken_up += 1
+
+    def asked(self, partition: Partition) -> None:
+        """Clover accepted an export."""
+        self.count(partition.stream).asked += 1
+
+    def split(self, partition: Partition) -> None:
+        """Two halves take an export's place."""
+        self.count(partition.stream).planned += 1
+        self._left[partition] = self._left.get(partition, 0) + 1
+
+    def retried(self, partition: Partition) -> None:
+        """Something has to be tried again."""
+        with self._lock:
+            self.count(partition.stream).retries += 1
+
+    def failed(self, partition: Partition) -> None:
+        """A partition can't go on."""
+        self.count(partition.stream).failed += 1
+        self._failed.add(partition)
+
+    def emitted(self, partition: Partition) -> None:
+        """An export was emitted whole."""
+        self.count(partition.stream).emitted += 1
+        self._left[partition] = self._left.get(partition, 0) - 1
+
+    def finished(self, partition: Partition) -> None:
+        """Nothing is left to emit of a partition."""
+        self._open[partition.merchant.id] = self._open.get(partition.merchant.id, 0) - 1
+
+    def waiting(self, region: str, until: float, why: str) -> None:
+        """A region refuses."""
+        with self._lock:
+            known = self.waits.get(region)
+            self.waits[region] = Wait(region, known.since if known else self._now(), until, why)
+
+    def waits_no_more(self, region: str) -> None:
+        """A region accepts again, or nothing is left to ask it for."""
+        with self._lock:
+            if known := self.waits.pop(region, None):
+                self._spans.append((region, known.since, self._now()))
+                self._sum_up()
+
+    def close(self) -> None:
+        """The run is over, and with it every wait."""
+        for region in list(self.waits):
+            self.waits_no_more(region)
+
+    # What came of it
+
+    @property
+    def total(self) -> Count:
+        """The sum over the streams; `waited` is the longest."""
+        counts = list(self.streams.values())
+        names = [field.name for field in dataclasses.fields(Count) if field.name != "waited"]
+        total = Count(**{name: sum(getattr(count, name) for count in counts) for name in names})
+        total.waited = max((count.waited for count in counts), default=0.0)
+        return total
+
+    @property
+    def merchants(self) -> int:
+        """How many merchants there are."""
+        return len(self._open)
+
+    @property
+    def merchants_done(self) -> int:
+        """Those of which everything is emitted."""
+        failed = {partition.merchant.id for partition in list(self._failed)}
+        return sum(left <= 0 and name not in failed for name, left in list(self._open.items()))
+
+    @property
+    def merchants_failed(self) -> int:
+        """Those of which a stream can't go on."""
+        return len({partition.merchant.id for partition in list(self._failed)})
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has lasted."""
+        return self._now() - self.began
+
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at the pace so far, waits apart; None where nobody can tell."""
+        total = self.total
+        if self.waits or total.emitted < ENOUGH:
+            return None
+        lost = sum(self._left.get(partition, 0) for partition in list(self._failed))
+        return (self.seconds - total.waited) / total.emitted * (total.missing - lost)
+
+    def count(self, stream: str) -> Count:
+        """A stream's counts."""
+        return self.streams.setdefault(stream, Count())
+
+    def _sum_up(self) -> None:
+        for stream, count in self.streams.items():
+            regions = self._regions.get(stream, set())
+            spans = sorted(span[1:] for span in self._spans if span[0] in regions)
+            count.waited = _covered(spans)
+
+
+def _covered(spans: list[tuple[float, float]]) -> float:
+    """How much time spans cover together."""
+    total, reached = 0.0, float("-inf")
+    for start, end in spans:
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total

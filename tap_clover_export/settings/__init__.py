@@ -1,0 +1,1 @@
+"""What the user says: settings, merchants and their secrets, read and checked."""

@@ -1,0 +1,194 @@
+"""The merchants to export: who they are, where their data is, and what opens the door."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+
+from tap_clover_export.settings.fields import Fields
+from tap_clover_export.settings.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pendulum import DateTime
+
+BASE_URLS = {
+    "us": "https://api.clover.com",
+    "eu": "https://api.eu.clover.com",
+    "la": "https://api.la.clover.com",
+    "sandbox": "https://apisandbox.dev.clover.com",
+}
+"""Regions and their hosts: https://docs.clover.com/docs/making-rest-api-calls"""
+
+MERCHANT_FIELDS = ("merchant_id", "access_token", "refresh_token", "region", "start_date")
+_EARLIEST = pendulum.datetime(1970, 1, 1)
+_MERCHANT_ID = re.compile(r"[A-Za-z0-9]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Merchant:
+    """A merchant to export; one of the two tokens is set."""
+
+    id: str
+    region: str
+    api_url: str
+    start: DateTime
+    access_token: Secret | None = None
+    refresh_token: Secret | None = None
+
+
+class Merchants(Fields):
+    """Reads the settings that name merchants."""
+
+    def read(
+        self, api_url: str | None, start: DateTime | None, end: DateTime | None
+    ) -> Iterator[Merchant]:
+        """Every merchant that is given rightly; the others leave their reasons.
+
+        Args:
+            api_url: Overrides the regions' base URLs.
+            start: The earliest time to export, where a merchant has none of its own.
+            end: The time to stop at.
+        """
+        region = self.region("region", self.config.get("region", "us"))
+        common = Merchant("", region, api_url or "", start or _EARLIEST)
+        seen: set[str] = set()
+        nobody = True
+        for where, entry in self._entries():
+            nobody = False
+            merchant = self._merchant(where, entry, common, end)
+            if merchant and merchant.id in seen:
+                self.reasons.append(f"Merchant {merchant.id} is given twice; give it once.")
+            elif merchant:
+                seen.add(merchant.id)
+                yield merchant
+        if nobody and not self.reasons:
+            self.reasons.append(
+                "No merchant is set; give merchants, merchants_file, "
+                "or merchant_id with access_token."
+            )
+
+    def _merchant(
+        self, where: str, entry: object, common: Merchant, end: DateTime | None
+    ) -> Merchant | None:
+        if not isinstance(entry, dict):
+            self.reasons.append(f"{where} is not an object; give its merchant_id and token.")
+            return None
+        given = {name: value for name, value in entry.items() if value not in (None, "")}
+        if set(given) - set(MERCHANT_FIELDS):
+            fields = ", ".join(MERCHANT_FIELDS)
+            self.reasons.append(f"{where} has an unknown field; known are {fields}.")
+        identity = given.get("merchant_id")
+        if not isinstance(identity, str) or not _MERCHANT_ID.fullmatch(identity.strip()):
+            what = "is not usable" if where == "merchant_id" else "has no usable merchant_id"
+            self.reasons.append(f"{where} {what}; give Clover's id, letters and digits only.")
+            return None
+        identity = identity.strip()
+        tokens = self._tokens(identity, given)
+        region = common.region
+        if "region" in given:
+            region = self.region(f"region of merchant {identity}", given["region"])
+        start = common.start
+        which = "start_date"
+        if "start_date" in given:
+            which = f"start_date of merchant {identity}"
+            start = self.time(which, given["start_date"]) or start
+        if end is not None and start > end:
+            self.once(f"{which} lies after end_date; put it before.")
+        if tokens is None:
+            return None
+        return Merchant(identity, region, common.api_url or BASE_URLS[region], start, **tokens)
+
+    def _tokens(self, identity: str, given: dict[str, Any]) -> dict[str, Secret] | None:
+        """The one token that a merchant has, by its setting's name."""
+        tokens = {name: given[name] for name in ("access_token", "refresh_token") if name in given}
+        if len(tokens) != 1:
+            self.reasons.append(
+                f"Merchant {identity} has {'both' if tokens else 'neither'} access_token "
+                f"{'and' if tokens else 'nor'} refresh_token; give one of them."
+            )
+            return None
+        ((kind, token),) = tokens.items()
+        if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token.strip()):
+            self.reasons.append(
+                f"The {kind} of merchant {identity} is not a token; give it as Clover shows it."
+            )
+            return None
+        return {kind: Secret(token.strip())}
+
+    def _entries(self) -> Iterator[tuple[str, object]]:
+        """Every merchant given, with the words that name its place."""
+        if any(name in self.config for name in ("merchant_id", "access_token", "refresh_token")):
+            one = ("merchant_id", "access_token", "refresh_token")
+            yield "merchant_id", {n: self.config[n] for n in one if n in self.config}
+        listed = self.config.get("merchants", [])
+        if isinstance(listed, str):
+            try:
+                listed = json.loads(listed)
+            except (ValueError, RecursionError):
+                listed = None
+        if not isinstance(listed, list):
+            self.reasons.append(
+                "merchants is not a list; write it like "
+                '[{"merchant_id": "…", "access_token": "…"}].'
+            )
+            listed = []
+        for place, entry in enumerate(listed):
+            yield f"merchants[{place}]", entry
+        if path := self.text("merchants_file"):
+            yield from self._file(self.path("merchants_file", path))
+
+    def _file(self, path: Path) -> Iterator[tuple[str, object]]:
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            self.reasons.append(
+                f"merchants_file can't be read ({why}); give the path of a JSON or CSV file."
+            )
+            return
+        entries: object
+        if text.lstrip().startswith(("[", "{")):
+            try:
+                entries = json.loads(text)
+            except (ValueError, RecursionError):
+                entries = None
+        else:
+            try:
+                entries = _rows(text)
+            except csv.Error:
+                entries = None
+        if not isinstance(entries, list):
+            self.reasons.append(
+                "merchants_file is neither a JSON array of merchants nor a CSV with a header of "
+                f"{', '.join(MERCHANT_FIELDS)}; correct it."
+            )
+            return
+        for place, entry in enumerate(entries, 1):
+            yield f"merchants_file, merchant {place}", entry
+
+
+def _rows(text: str) -> list[dict[str, str]] | None:
+    """The rows of a CSV with a header, or None where it is none."""
+    lines = io.StringIO(re.sub(r'" +(?=,|\r?$)', '"', text, flags=re.MULTILINE), newline="")
+    rows = [
+        [cell.strip(" ") for cell in row]
+        for row in csv.reader(lines, skipinitialspace=True, strict=True)
+    ]
+    if not rows or "merchant_id" not in rows[0]:
+        return None
+    names, *rows = rows
+    names += ["?"] * max((len(row) - len(names) for row in rows), default=0)
+    return [
+        {name: cell for name, cell in zip(names, row, strict=False) if cell}
+        for row in rows
+        if any(row)
+    ]

@@ -1,0 +1,205 @@
+"""The tap's settings, checked: a frozen value, or every reason why not, a sentence each."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import difflib
+import math
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from tap_clover_export.clover.transport import FILE_BYTES, FILE_LIMIT, is_loopback
+from tap_clover_export.settings.fields import Fields
+from tap_clover_export.settings.merchants import Merchants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pendulum import DateTime
+
+    from tap_clover_export.settings.merchants import Merchant
+
+
+_NOWHERE = Path(os.devnull)
+"""Where tokens of a user without a home are kept: nowhere; fixed tokens need no store."""
+
+
+class SettingsError(Exception):
+    """The settings can't be used.
+
+    Attributes:
+        reasons: One sentence each: which setting, what is wrong, what to do.
+    """
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__(" ".join(reasons))
+        self.reasons = reasons
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The contract's settings, read and checked.
+
+    Attributes:
+        end: None for now.
+        file_bytes: The largest file that is downloaded; the environment's, no setting.
+    """
+
+    merchants: tuple[Merchant, ...]
+    client_id: str | None
+    token_store: Path
+    end: DateTime | None
+    lookback: dt.timedelta
+    window: dt.timedelta
+    max_concurrent_exports: int
+    poll_interval: float
+    export_timeout: float
+    max_run: float | None
+    max_wait: float
+    file_bytes: int = FILE_BYTES
+
+
+def read(config: Mapping[str, Any], known: Iterable[str]) -> Settings:
+    """Read the settings.
+
+    Args:
+        config: The settings as Singer hands them over; numbers may be text or Decimal.
+        known: The names of all settings, those of the SDK included.
+
+    Raises:
+        SettingsError: With every reason at once.
+    """
+    return _Reader(config, []).settings(tuple(known))
+
+
+class _Reader(Fields):
+    """Collects the reasons while it reads, so that a user sees all of them at once."""
+
+    def settings(self, known: tuple[str, ...]) -> Settings:
+        self._typos(known)
+        api_url = self._api_url()
+        start = self.time("start_date", self.config.get("start_date"))
+        if "start_date" not in self.config:
+            self.reasons.append(
+                "start_date is not set; give the earliest time to export, such as 2026-01-01."
+            )
+        end = self.time("end_date", self.config.get("end_date"))
+        max_run = self._number("max_run_hours", None, above=0)
+        client_id = self.text("client_id")
+        merchants = Merchants(self.config, self.reasons).read(api_url, start, end)
+        settings = Settings(
+            merchants=tuple(merchants),
+            client_id=client_id,
+            token_store=self._token_store(),
+            end=end,
+            lookback=dt.timedelta(days=self._number("lookback_days", 7, least=0, most=3650) or 0),
+            window=max(
+                dt.timedelta(days=self._number("window_days", 30, above=0, most=30) or 30),
+                dt.timedelta(seconds=1),
+            ),
+            max_concurrent_exports=self._integer("max_concurrent_exports", 1),
+            poll_interval=self._number("poll_interval_seconds", 5, above=0, most=3600) or 5,
+            export_timeout=60
+            * (self._number("export_timeout_minutes", 180, above=0, most=1440) or 180),
+            max_run=None if max_run is None else max_run * 3600,
+            max_wait=3600 * (self._number("max_wait_hours", 24, least=0) or 0),
+            file_bytes=self._file_bytes(),
+        )
+        rotating = any(merchant.refresh_token for merchant in settings.merchants)
+        if rotating and settings.token_store == _NOWHERE:
+            self.reasons.append(
+                "token_store is not set and this user has no home directory; "
+                "give the path of a file that this user can write."
+            )
+        if rotating and not client_id:
+            self.reasons.append(
+                "client_id is not set but a merchant has a refresh_token; "
+                "give the id of the Clover app that the token belongs to."
+            )
+        if self.reasons:
+            raise SettingsError(self.reasons)
+        return settings
+
+    def _typos(self, known: tuple[str, ...]) -> None:
+        for name in self.config:
+            if name not in known and (near := difflib.get_close_matches(name, known, 1, 0.8)):
+                self.reasons.append(f"{name} is no setting; did you mean {near[0]}?")
+
+    def _api_url(self) -> str | None:
+        text = self.text("api_url")
+        if text is None:
+            return None
+        try:
+            url = urlsplit(text)
+            plain = url.scheme == "http" and is_loopback(url.hostname)
+            good = bool(url.hostname) and (url.scheme == "https" or plain) and url.port != 0
+        except ValueError:
+            good = False
+        if not good or re.search(r"[\s@?#]", text):
+            self.reasons.append(
+                "api_url is not usable; give an address such as https://api.clover.com "
+                "without credentials or query (http only for this machine's own loopback)."
+            )
+            return None
+        return text.rstrip("/")
+
+    def _number(
+        self,
+        name: str,
+        default: float | None,
+        *,
+        least: float = -math.inf,
+        above: float = -math.inf,
+        most: float = math.inf,
+    ) -> float | None:
+        value = self.config.get(name, default)
+        if value is None:
+            return None
+        try:
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if math.isfinite(number) and least <= number <= most and number > above:
+            return number
+        bounds = [
+            f"above {above:g}" if above > -math.inf else "",
+            f"at least {least:g}" if least > -math.inf else "",
+            f"at most {most:g}" if most < math.inf else "",
+        ]
+        self.reasons.append(
+            f"{name} is not usable; give a number {' and '.join(filter(None, bounds))}."
+        )
+        return default
+
+    def _integer(self, name: str, default: int) -> int:
+        number = self._number(name, default, least=1, most=1000)
+        if number is None or number != int(number):
+            self.reasons.append(f"{name} is not a whole number; give one such as {default}.")
+            return default
+        return int(number)
+
+    def _token_store(self) -> Path:
+        if given := self.text("token_store"):
+            return self.path("token_store", given)
+        if project := os.environ.get("MELTANO_PROJECT_ROOT"):
+            return Path(project, ".meltano", "tap-clover-export", "tokens.json")
+        try:
+            state = Path(os.environ.get("XDG_STATE_HOME", ""))
+            if not state.is_absolute():  # which the XDG specification says to ignore
+                state = Path("~/.local/state").expanduser()
+        except RuntimeError:
+            return _NOWHERE
+        return Path(state, "tap-clover-export", "tokens.json")
+
+    def _file_bytes(self) -> int:
+        given = os.environ.get(FILE_LIMIT) or str(FILE_BYTES >> 20)
+        if re.fullmatch(r"[1-9][0-9]{0,6}", given.strip(), re.ASCII):
+            return int(given) << 20
+        self.reasons.append(
+            f"{FILE_LIMIT} is not usable; give a whole number of MiB from 1 to 9999999."
+        )
+        return FILE_BYTES

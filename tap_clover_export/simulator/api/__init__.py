@@ -1,0 +1,1 @@
+"""The local Clover's HTTP: server, routes, sending, and the tests' own door."""

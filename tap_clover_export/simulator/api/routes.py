@@ -1,0 +1,185 @@
+"""The HTTP surface: requests in, answers out, faults between them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from itertools import count
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from tap_clover_export.simulator.api import sending
+from tap_clover_export.simulator.faults import effects
+from tap_clover_export.simulator.faults.fault import Call
+from tap_clover_export.simulator.service.clover import refuse_file
+from tap_clover_export.simulator.service.responses import Answer, decode, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tap_clover_export.simulator.faults.injector import FaultBoard
+    from tap_clover_export.simulator.service.clover import Clover
+    from tap_clover_export.simulator.service.exports import Export
+
+API = re.compile(
+    r"/v3/merchants/(?P<merchant>[^/]+)"
+    r"(?:(?P<exports>/exports)(?:/(?P<export>[^/]+))?)?/?"
+)
+FILE = re.compile(r"/(?P<merchant>[^/]+)/(?P<export>[^/]+)/(?P<number>\d+)\.json")
+PATIENCE = 5.0
+
+
+@dataclass
+class Request:
+    """A request that was received; status 0 while it has no answer, or never gets one."""
+
+    kind: str
+    merchant: str | None
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    time: float
+    query_token: bool
+    status: int = 0
+
+
+class Gate:
+    """Answers requests to both origins."""
+
+    def __init__(self, clover: Clover, faults: FaultBoard) -> None:
+        self.clover = clover
+        self.faults = faults
+        self.requests: list[Request] = []
+        self._numbers = count(1)
+
+    async def answer_api(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request to the API."""
+        body = await request.read()
+        kind, merchant, export_id = _route(request)
+        export = self.clover.find(export_id) if kind == "poll" else None
+        if export and export.merchant != merchant:
+            export = None
+        wanted = export.type if export else decode(body).get("type")
+        call = Call(
+            kind,
+            merchant,
+            wanted if isinstance(wanted, str) else None,
+            fresh=export is not None and export.polls == 0,
+            finished=export is not None and await self._finished(export),
+        )
+
+        def act() -> Answer:
+            return self._act(request, kind, merchant or "", export, body)
+
+        return await self._pass(request, call, export, act)
+
+    async def answer_files(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request for a file."""
+        match = FILE.fullmatch(request.path)
+        export = self.clover.find(match["export"]) if match else None
+        if export is None or match is None:
+            call = Call("download" if match else "other")
+            return await self._pass(
+                request, call, None, lambda: refuse_file(HTTPStatus.NOT_FOUND, "NoSuchKey")
+            )
+        number = int(match["number"])
+        call = Call("download", export.merchant, export.type)
+        return await self._pass(request, call, export, lambda: self._fetch(request, export, number))
+
+    async def _finished(self, export: Export) -> bool:
+        if export.fate is None and self.clover.now() >= export.done:
+            await asyncio.wait([asyncio.wrap_future(export.files)], timeout=PATIENCE)
+        return export.fate is None and self.clover.now() >= export.done and export.files.done()
+
+    async def _pass(
+        self,
+        request: web.Request,
+        call: Call,
+        export: Export | None,
+        act: Callable[[], Answer],
+    ) -> web.StreamResponse:
+        log = Request(
+            call.kind,
+            call.merchant,
+            request.method,
+            request.path,
+            dict(request.headers),
+            self.clover.clock.now(),
+            "access_token" in request.query,
+        )
+        self.requests.append(log)
+        fault = self.faults.strike(call)
+        if fault and fault.kind == "reset":
+            return sending.cut_off(request)
+        if fault and fault.kind == "hang":
+            await sending.stall(request, fault.arg)
+            if sending.gone(request):
+                return web.Response()
+        answer = effects.answer_instead(fault, self.clover) if fault else None
+        if fault and export and call.kind == "poll":
+            effects.doom(fault, export)
+        if answer is None:
+            answer = act()
+            answer = effects.alter(fault, answer) if fault else answer
+        log.status = 0 if fault and fault.kind == "reset-after" else int(answer.status)
+        headers = {"X-Clover-Request-Id": f"{next(self._numbers):012X}"}
+        return await sending.send(request, answer, headers, fault)
+
+    def _act(
+        self,
+        request: web.Request,
+        kind: str,
+        merchant: str,
+        export: Export | None,
+        body: bytes,
+    ) -> Answer:
+        if kind == "refresh":
+            return self.clover.refresh(body)
+        if kind == "other":
+            return say(HTTPStatus.NOT_FOUND, "Not Found")
+        refusal = self.clover.admit(merchant, _token(request))
+        if refusal:
+            return refusal
+        if kind == "create":
+            return self.clover.create(merchant, body)
+        if kind == "merchant":
+            return self.clover.introduce(merchant)
+        return self.clover.poll(export) if export else say(HTTPStatus.NOT_FOUND, "Not Found")
+
+    def _fetch(self, request: web.Request, export: Export, number: int) -> Answer:
+        if "Authorization" in request.headers or "access_token" in request.query:
+            return refuse_file(
+                HTTPStatus.BAD_REQUEST, "InvalidArgument", "Only one auth mechanism allowed"
+            )
+        answer = self.clover.download(export, number, request.query)
+        if answer.status == HTTPStatus.OK:
+            export.downloads[number] += 1
+            if self.clover.options.gzip and "gzip" in request.headers.get("Accept-Encoding", ""):
+                return replace(answer, headers={**answer.headers, "Zip": "1"})
+        return answer
+
+
+def _route(request: web.Request) -> tuple[str, str | None, str | None]:
+    if request.path == "/oauth/v2/refresh" and request.method == "POST":
+        return "refresh", None, None
+    match = API.fullmatch(request.path)
+    if not match:
+        return "other", None, None
+    merchant, exports, export = match["merchant"], match["exports"], match["export"]
+    if exports and not export and request.method == "POST":
+        return "create", merchant, None
+    if export and request.method == "GET":
+        return "poll", merchant, export
+    if not exports and request.method == "GET":
+        return "merchant", merchant, None
+    return "other", merchant, None
+
+
+def _token(request: web.Request) -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.query.get("access_token")

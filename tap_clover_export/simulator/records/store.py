@@ -1,0 +1,194 @@
+"""All that Clover holds: generated days, and records put in by hand."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from tap_clover_export.simulator.records.blob_file import Shelf
+from tap_clover_export.simulator.records.documents import Clerk
+from tap_clover_export.simulator.shops.sales import DAY, LATEST
+from tap_clover_export.simulator.shops.shop import Shop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tap_clover_export.simulator.options import Options
+    from tap_clover_export.simulator.records.documents import Paper
+
+TYPES = ("ORDERS", "PAYMENTS")
+
+
+class Entry(NamedTuple):
+    """A record in one version: its times and its place on the shelf."""
+
+    id: str
+    created: int
+    modified: int
+    offset: int
+    size: int
+
+
+class Sheet(NamedTuple):
+    """A record put in by hand, as it is to stand in a file."""
+
+    id: str
+    created: int
+    modified: int
+    raw: bytes
+
+
+class Span(NamedTuple):
+    """A span of time on one of a record's fields."""
+
+    start: int
+    end: int
+    field: str = "modifiedTime"
+    bounds: str = "half-open"
+
+    def holds(self, entry: Entry) -> bool:
+        """Tell whether a record is inside."""
+        time = entry.created if self.field == "createdTime" else entry.modified
+        if time == self.start:
+            return self.bounds != "open-closed"
+        if time == self.end:
+            return self.bounds != "half-open"
+        return self.start < time < self.end
+
+
+@dataclass(frozen=True)
+class Page:
+    """A day's records of one type, with the versions of each in a row."""
+
+    ids: list[str]
+    created: array[int]
+    first: array[int]
+    modified: array[int]
+    offset: array[int]
+    size: array[int]
+
+    def entries(self, as_of: int) -> Iterator[Entry]:
+        """Tell each record's version at a time."""
+        for number, record_id in enumerate(self.ids):
+            for version in range(self.first[number + 1] - 1, self.first[number] - 1, -1):
+                if self.modified[version] <= as_of:
+                    yield Entry(
+                        record_id,
+                        self.created[number],
+                        self.modified[version],
+                        self.offset[version],
+                        self.size[version],
+                    )
+                    break
+
+
+class Store:
+    """Records of all merchants.
+
+    Args:
+        options: The simulator's options.
+        start: Clover's time at the start, in ms.
+    """
+
+    def __init__(self, options: Options, start: int) -> None:
+        self._options = options
+        self._start = start
+        self._origin = start - int(options.days * DAY)
+        self._shelf = Shelf()
+        self._clerks: dict[str, Clerk] = {}
+        self._pages: dict[tuple[str, int], tuple[Page, ...]] = {}
+        self._by_hand: dict[tuple[str, str], dict[str, Entry]] = {}
+        self._lock = threading.RLock()
+
+    def put(self, merchant: str, kind: str, sheet: Sheet) -> None:
+        """Add a record, or replace the one of that id."""
+        offset = self._shelf.put(sheet.raw + b",")
+        entry = Entry(sheet.id, sheet.created, sheet.modified, offset, len(sheet.raw))
+        with self._lock:
+            self._by_hand.setdefault((merchant, kind), {})[sheet.id] = entry
+
+    def by_hand(self, merchant: str, kind: str) -> Mapping[str, Entry]:
+        """Copy what was put in by hand so far."""
+        with self._lock:
+            return dict(self._by_hand.get((merchant, kind), {}))
+
+    def select(
+        self,
+        merchant: str,
+        kind: str,
+        as_of: int,
+        span: Span | None = None,
+        by_hand: Mapping[str, Entry] | None = None,
+    ) -> Iterator[Entry]:
+        """Tell the records that there were at a time, by day of creation."""
+        first, last = self._origin // DAY, as_of // DAY + 1
+        if span and span.field == "createdTime":
+            first = max(first, span.start // DAY - 1)
+        elif span:
+            first = max(first, (span.start - LATEST) // DAY)
+        if span:
+            last = min(last, span.end // DAY + 1)
+        replaced = self.by_hand(merchant, kind) if by_hand is None else by_hand
+        number = TYPES.index(kind)
+        for day in range(first, last + 1):
+            for entry in self._open(merchant, day)[number].entries(as_of):
+                if (
+                    entry.created >= self._origin
+                    and (span is None or span.holds(entry))
+                    and entry.id not in replaced
+                ):
+                    yield entry
+        for entry in replaced.values():
+            if span is None or span.holds(entry):
+                yield entry
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read rendered records."""
+        return self._shelf.get(offset, size)
+
+    def _open(self, merchant: str, day: int) -> tuple[Page, ...]:
+        with self._lock:
+            key = merchant, day
+            if key not in self._pages:
+                written = self._clerk(merchant).write(day)
+                self._pages[key] = tuple(self._file(papers) for papers in written)
+            return self._pages[key]
+
+    def _clerk(self, merchant: str) -> Clerk:
+        if merchant not in self._clerks:
+            shop = Shop(
+                merchant,
+                self._options.seed,
+                self._options.orders_per_day,
+                unknown_fields=self._options.unknown_fields,
+            )
+            self._clerks[merchant] = Clerk(shop, self._start)
+        return self._clerks[merchant]
+
+    def _file(self, papers: list[Paper]) -> Page:
+        """Put a day's records on the shelf, the last versions side by side."""
+        first, modified, sizes = array("q", [0]), array("q"), array("q")
+        bodies: list[bytes] = []
+        for paper in papers:
+            for version in paper.versions:
+                modified.append(version.modified)
+                bodies.append(version.text.encode())
+            first.append(len(bodies))
+        last = {number - 1 for number in first[1:]}
+        order = sorted(range(len(bodies)), key=lambda number: (number not in last, number))
+        offset = self._shelf.put(b",".join([*(bodies[n] for n in order), b""]))
+        offsets = array("q", bytes(8 * len(bodies)))
+        for number in order:
+            offsets[number] = offset
+            offset += len(bodies[number]) + 1
+        sizes.extend(len(body) for body in bodies)
+        return Page(
+            [paper.id for paper in papers],
+            array("q", [paper.created for paper in papers]),
+            first,
+            modified,
+            offsets,
+            sizes,
+        )

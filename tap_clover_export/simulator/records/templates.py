@@ -1,0 +1,144 @@
+"""The forms that orders and payments are written on."""
+
+from __future__ import annotations
+
+import json
+
+from tap_clover_export.simulator.shops.json_template import entry, template
+
+ORDER = template(
+    {
+        "href": "https://api.clover.com/v3/merchants/<merchant>/orders/<id>",
+        "id": "<id>",
+        "currency": "USD",
+        "employee": {"id": "<employee>"},
+        "total": "{total}",
+        "unpaidBalance": "{unpaid}",
+        "orderType": {"id": "<type>", "label": "Dine In", "labelKey": None},
+        "taxRemoved": False,
+        "isVat": False,
+        "manualTransaction": False,
+        "groupLineItems": True,
+        "testMode": False,
+        "createdTime": "{time}",
+        "clientCreatedTime": "{client_time}",
+        "modifiedTime": "{modified}",
+        "lineItems": "{lines}",
+        "device": {"id": "<device>"},
+        "merchant": {"id": "<merchant>"},
+        "{more}": None,
+    }
+)
+
+_BEFORE = {
+    "id": "<id>",
+    "order": {"id": "<order>"},
+    "device": {"id": "<device>"},
+    "tender": "{tender}",
+    "amount": "{amount}",
+    "taxAmount": "{tax}",
+    "employee": {"id": "<employee>"},
+    "createdTime": "{time}",
+    "clientCreatedTime": "{client_time}",
+}
+_AFTER = {"offline": False, "result": "<result>", "{more}": None}
+
+NESTED_PAYMENT = template({**_BEFORE, **_AFTER})
+PAYMENT = template(
+    {
+        **_BEFORE,
+        "gatewayProcessingTime": "{gateway_time}",
+        "modifiedTime": "{modified}",
+        "cashbackAmount": 0,
+        "merchant": {"id": "<merchant>"},
+        "taxRates": {
+            "elements": [
+                {
+                    "id": "<tax_rate>",
+                    "name": "Taxes",
+                    "rate": 887_500,
+                    "isDefault": True,
+                    "isVat": False,
+                    "taxableAmount": "{taxable}",
+                    "taxAmount": "{tax}",
+                }
+            ]
+        },
+        **_AFTER,
+    }
+)
+
+CARD = template(
+    {
+        "cardType": "<brand>",
+        "entryType": "<how>",
+        "first6": "<first>",
+        "last4": "<last>",
+        "type": "AUTH",
+        "authCode": "<code>",
+        "referenceId": "<reference>",
+        "transactionNo": "<number>",
+        "state": "<state>",
+        "cardholderName": "CLOVER/CARDHOLDER",
+        "extra": {
+            "common": json.dumps(
+                {"applicationIdentifier": "A0000000031010", "cvmResult": "NO_CVM"}
+            ),
+            "card": json.dumps({"applicationLabel": "<brand> CREDIT"}),
+        },
+        "avsResult": "NOT_CHECKED",
+        "gatewayTxState": "ACKNOWLEDGED",
+        "currency": "USD",
+        "captured": True,
+    }
+)
+
+REFUND = template(
+    {
+        "id": "<id>",
+        "orderRef": {"id": "<order>"},
+        "payment": {"id": "<payment>"},
+        "amount": "{amount}",
+        "taxAmount": "{tax}",
+        "createdTime": "{time}",
+        "clientCreatedTime": "{time}",
+        "employee": {"id": "<employee>"},
+        "voided": False,
+        "status": "SUCCESS",
+        "reason": "{reason}",
+    }
+)
+
+TENDER = template(
+    {
+        "id": "<id>",
+        "editable": False,
+        "labelKey": "<key>",
+        "label": "<label>",
+        "opensCashDrawer": "{cash}",
+        "supportsTipping": "{card}",
+        "enabled": True,
+        "visible": True,
+    }
+)
+
+STATES = (
+    *(entry("state", "locked"),) * 12,
+    *(entry("state", "open"),) * 4,
+    *(entry("state", text) for text in ("OPEN", "paid", "PAID")),
+    "",
+)
+"""Clover's state is free text, seen in all of these forms, and absent."""
+
+RARE = (
+    entry("externalPaymentId", None),
+    entry("externalPaymentId", "PAY-20 15/7"),
+    entry("note", 'Split with "the other half"\nthanks'),
+    entry("attributes", None),
+    entry("attributes", {"com.example.loyalty": "gold ⭐"}),
+    entry("signatureDisclaimer", {"disclaimerText": "Ich stimme zu."}),
+    entry("transactionSettings", {"disableCashBack": True, "tipMode": "ON_PAPER"}),
+    entry("appTracking", {"developerAppId": "DEVAPP", "applicationVersion": "4.1"}),
+    entry("dccInfo", {"dccApplied": False, "exchangeRate": 1.0825}),
+    entry("transactionInfo", {"entryType": "EMV_CONTACT", "isTokenBasedTx": False}),
+)

@@ -1,0 +1,1 @@
+"""Clover's rules: exports, opening hours, tokens, signed links, the ledger of calls."""

@@ -1,0 +1,1 @@
+"""Shops that sell: menus, baskets, payments, refunds, made from a seed."""

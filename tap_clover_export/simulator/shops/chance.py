@@ -1,0 +1,40 @@
+"""Chance that falls alike on every machine."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, TypeVar
+
+from tap_clover_export.simulator.shops import ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
+
+
+class Dice:
+    """Chance, and the ids, of a merchant's day.
+
+    Args:
+        seed: The same seed, merchant and day give the same.
+        merchant: The merchant's id.
+        day: The day, counted from the epoch.
+    """
+
+    def __init__(self, seed: str, merchant: str, day: int) -> None:
+        # Of the module's draws, Python promises only this one never to change.
+        self.roll = random.Random(f"{seed}:{merchant}:{day}").random  # noqa: S311
+        self._ids = ids.count_up(merchant, day)
+
+    def falls(self, chance: float) -> bool:
+        """Tell whether something of that chance happens."""
+        return self.roll() < chance
+
+    def pick(self, choices: Sequence[T]) -> T:
+        """Pick one."""
+        return choices[int(self.roll() * len(choices))]
+
+    def new_id(self) -> str:
+        """Give an id."""
+        return next(self._ids)

@@ -1,0 +1,160 @@
+"""A merchant's days: who bought what, when, and how it was paid."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from tap_clover_export.simulator.shops import ids, menu, payments
+from tap_clover_export.simulator.shops.baskets import Counter, write_discount
+from tap_clover_export.simulator.shops.chance import Dice
+from tap_clover_export.simulator.shops.json_template import entry, listing
+from tap_clover_export.simulator.shops.sales import DAY, HOUR, MINUTE, Paid, Sale
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MORNING = -1
+
+
+class Shop:
+    """A merchant with its clerks, devices, menu and habits.
+
+    Args:
+        merchant: The merchant's id.
+        seed: The same seed gives the same sales.
+        orders_per_day: Orders on an average day.
+        unknown_fields: Whether some orders have an undocumented field.
+    """
+
+    def __init__(
+        self, merchant: str, seed: str, orders_per_day: int, *, unknown_fields: bool
+    ) -> None:
+        self.merchant = merchant
+        self.seed = seed
+        self.orders_per_day = orders_per_day
+        self.unknown_fields = unknown_fields
+        dice = Dice(seed, merchant, MORNING)
+        self.behind_utc = 5 + int(dice.roll() * 4)
+        self.clerks = [
+            "DFLTEMPLOYEE",
+            *(ids.name(merchant, "clerk", clerk) for clerk in menu.CLERKS),
+        ]
+        self.devices = [_uuid(dice) for _ in range(3)]
+        self.counter = Counter(merchant)
+
+    def trade(self, day: int) -> Iterator[Sale]:
+        """Tell a day's sales, the day counted from the epoch in UTC."""
+        dice = Dice(self.seed, self.merchant, day)
+        for time in self._moments(day, dice):
+            yield self._sell(dice, day, time)
+
+    def _sell(self, dice: Dice, day: int, time: int) -> Sale:
+        order = dice.new_id()
+        client_time = time - int(dice.roll() * 2500)
+        if dice.falls(0.01):
+            client_time -= 70_000
+        name, percent = dice.pick(menu.DISCOUNTS) if dice.falls(0.08) else ("", 0)
+        basket = self.counter.fill(dice, order, time, client_time, percent)
+        discounts = ""
+        if percent:
+            off = basket.net - basket.gross
+            text = write_discount(dice, name, off, entry("percentage", percent))
+            discounts = ',"discounts":' + listing([text])
+        fate = "paid"
+        if dice.falls(0.03):
+            fate = dice.pick(("deleted", "open", "open"))
+        settled = time + 20_000 + int(dice.roll() ** 4 * 100 * MINUTE)
+        paid: tuple[Paid, ...] = ()
+        failed: tuple[Paid, ...] = ()
+        late = None
+        if fate == "paid":
+            total = basket.net + basket.tax
+            paid = payments.pay(dice, settled, total, basket.tax)
+            opening = day * DAY + (menu.OPENING + self.behind_utc) * HOUR
+            late = payments.regret(dice, opening, settled, paid)
+            if dice.falls(0.01):
+                failed = (payments.fail(dice, settled - 15_000, paid[0]),)
+        return Sale(
+            id=order,
+            time=time,
+            client_time=client_time,
+            employee=dice.pick(self.clerks),
+            device=dice.pick(self.devices),
+            basket=basket,
+            discounts=discounts,
+            more=self._extras(dice),
+            fate=fate,
+            settled=settled,
+            payments=paid,
+            failed=failed,
+            late=late,
+            rare=int(dice.roll() * 40),
+        )
+
+    def _moments(self, day: int, dice: Dice) -> list[int]:
+        weights = [self._bustle(day * 24 + hour) for hour in range(24)]
+        sums = list(accumulate(weights))
+        mean = self.orders_per_day * sums[-1] / sum(menu.BUSTLE)
+        times = []
+        for _ in range(int(mean * (0.85 + 0.3 * dice.roll()) + dice.roll())):
+            point = dice.roll() * sums[-1]
+            hour = bisect(sums, point, 0, 23)
+            part = 1 - (sums[hour] - point) / weights[hour]
+            times.append(day * DAY + int((hour + part) * HOUR))
+        return sorted(times)
+
+    def _bustle(self, hour: int) -> float:
+        local = dt.datetime.fromtimestamp((hour - self.behind_utc) * 3600, dt.UTC)
+        since = local.hour - menu.OPENING
+        if not 0 <= since < len(menu.BUSTLE):
+            return 0.0
+        day = menu.WEEKDAYS[local.weekday()] * menu.MONTHS[local.month - 1]
+        return menu.BUSTLE[since] * day
+
+    def _extras(self, dice: Dice) -> str:
+        if not dice.falls(0.3):
+            return ""
+        if dice.falls(0.022):
+            scan = {"code": dice.new_id(), "points": int(dice.roll() * 90)}
+            return entry("loyaltyScan", scan) if self.unknown_fields else ""
+        return dice.pick(EXTRAS)(dice)
+
+
+def _uuid(dice: Dice) -> str:
+    digits = "".join(dice.pick("0123456789abcdef") for _ in range(32))
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def _title(dice: Dice) -> str:
+    return entry("title", dice.pick(menu.TITLES))
+
+
+def _note(dice: Dice) -> str:
+    return entry("note", dice.pick(menu.NOTES))
+
+
+def _reference(dice: Dice) -> str:
+    number = int(dice.roll() * 1_000_000_000)
+    return entry("externalReferenceId", f"WEB-{number:09}")
+
+
+def _guest(dice: Dice) -> str:
+    first, last = dice.pick(menu.GUESTS)
+    guest = {"id": dice.new_id(), "firstName": first, "lastName": last}
+    return entry("customers", {"elements": [guest]})
+
+
+def _print_group(dice: Dice) -> str:
+    group = {"id": dice.new_id(), "name": "Mains", "fired": True}
+    return entry("printGroups", {"elements": [group]})
+
+
+def _online(dice: Dice) -> str:
+    online = {"id": dice.new_id(), "orderState": "FULFILLED", "serviceFee": 0}
+    return entry("onlineOrder", online)
+
+
+EXTRAS = (*(_title, _note) * 4, *(_reference, _guest) * 2, _print_group, _online)

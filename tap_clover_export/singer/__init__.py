@@ -1,0 +1,1 @@
+"""The SDK's side: the command line, the loop over streams, messages and STATE."""

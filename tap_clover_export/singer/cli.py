@@ -1,0 +1,93 @@
+"""The command line: every end is an exit code and, where it is not 0, a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import warnings
+from typing import Any, Self
+
+import click
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    MapExpressionError,
+    StreamMapConfigError,
+)
+from singer_sdk.plugin_base import SingerCommand
+from typing_extensions import override
+
+from tap_clover_export.clover.token_store import TokenStoreError
+from tap_clover_export.planning.bookmarks import StateError
+from tap_clover_export.singer.messages import unwritable
+
+
+class InputError(Exception):
+    """A file that was handed over can't be used; its text says which, why and what to do."""
+
+    @classmethod
+    def not_json(cls, kind: str, path: str, error: ValueError) -> Self:
+        """Of a file that holds something else."""
+        return cls(f"The {kind} {path} is not JSON ({_short(error)}); correct it.")
+
+
+class Command(SingerCommand):
+    """Ends with the reason, in a sentence, instead of a traceback."""
+
+    @override
+    def main(self, *args: Any, **options: Any) -> Any:
+        try:
+            return self._main(*args, **options)
+        except ConfigValidationError as error:
+            self._end(*error.errors)
+        except (InputError, StateError, TokenStoreError) as error:
+            self._end(str(error))
+        except (MapExpressionError, StreamMapConfigError) as error:
+            self._end(f"stream_maps can't be used ({_short(error)}); correct them.")
+        except FileNotFoundError as error:
+            self._end(f"A file does not exist ({_short(error)}); give the path of one that does.")
+        except (OSError, UnicodeDecodeError) as error:
+            if isinstance(error, OSError) and error.filename is None:
+                give_stdout_up()
+                self._end(unwritable(error))
+            self._end(f"A file can't be read or written ({error}); look at its path and rights.")
+        except ValueError as error:
+            self.logger.debug("Unexpected.", exc_info=True)
+            self._end(f"A setting is not JSON of the right shape ({_short(error)}); correct it.")
+        except Exception as error:
+            self.logger.debug("Unexpected.", exc_info=True)
+            self._end(
+                f"An unexpected {type(error).__name__} ended the run ({_short(error)}); run it "
+                "again with LOGLEVEL=DEBUG and report what it says."
+            )
+
+    def _main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        """Run, and write all of the output while it can still be told that this fails."""
+        try:
+            return super().main(*args, **options)
+        except SystemExit as end:
+            if not end.code and sys.stdout:
+                sys.stdout.flush()
+            raise
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:
+        logging.captureWarnings(capture=True)
+        warnings.filterwarnings("once", category=DeprecationWarning)
+        return click.Command.invoke(self, ctx)
+
+    def _end(self, *reasons: str) -> None:
+        for reason in reasons:
+            self.logger.error("%s", reason)
+        raise SystemExit(1)
+
+
+def give_stdout_up() -> None:
+    """Let Python not write the rest at its end, which would fail too and end with 120."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200].rstrip(".")
