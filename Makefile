@@ -8,7 +8,7 @@ ROWS ?= emission,wall,many,start,growth,end
 PORT ?= 0
 UPGRADE ?=
 export PYTHON
-LOWEST ?= auth command doors emission messages records sdk settings sync wire
+LOWEST ?= clover/test_auth.py clover/test_transport.py planning runs/test_sync.py scheduling/test_admission.py settings singer records
 bin := .venv/bin
 inputs := pyproject.toml requirements.lock .make/environment
 
@@ -33,7 +33,7 @@ test-lowest: .venv/.test ## Run the core tests with the oldest dependencies that
 		--resolution lowest-direct --editable '.[simulator]'
 	UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python .venv/lowest/bin/python \
 		--constraints requirements.lock --group core
-	.venv/lowest/bin/python -m pytest -n auto --dist loadfile $(LOWEST:%=tests/test_%.py) $(ARGS)
+	.venv/lowest/bin/python -m pytest -n auto --dist loadfile $(LOWEST:%=tests/%) $(ARGS)
 
 test-airflow: .venv/.test .venv/airflow/.installed ## Run the DAG for 40 merchants in a real Airflow
 	$(bin)/python -m pytest -x tests/airflow $(ARGS)

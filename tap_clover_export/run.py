@@ -9,10 +9,17 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tap_clover_export import times
+from tap_clover_export.clock import SystemClock
 from tap_clover_export.clover.auth import Auth
 from tap_clover_export.clover.client import Client
-from tap_clover_export.clover.token_store import TokenStore, TokenStoreError
-from tap_clover_export.clover.transport import CloverError, Refused
+from tap_clover_export.clover.token_store import TokenStore
+from tap_clover_export.errors import (
+    CloverError,
+    StateError,
+    Stopped,
+    TokenStoreError,
+    UnauthorizedError,
+)
 from tap_clover_export.exports.export import Partition, refusal
 from tap_clover_export.exports.exporter import Exporter
 from tap_clover_export.exports.spool import EXPORT_BYTES
@@ -21,15 +28,15 @@ from tap_clover_export.planning.plan import work
 from tap_clover_export.preview import overview
 from tap_clover_export.progress.log import Chronicle
 from tap_clover_export.progress.stats import Tally
-from tap_clover_export.scheduling.queue import Queue, Stopped, SystemClock
+from tap_clover_export.scheduling.queue import Queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pendulum import DateTime
 
+    from tap_clover_export.clock import Clock
     from tap_clover_export.exports.export import Export
-    from tap_clover_export.scheduling.queue import Clock
     from tap_clover_export.scheduling.scheduler import Track
     from tap_clover_export.settings.settings import Settings
     from tap_clover_export.singer.messages import States
@@ -262,7 +269,7 @@ class Run:
         """Ask the run to stop; may be called from a signal handler."""
         self.signal = signal
         if self._queue:
-            self._queue.bell.ring()
+            self._queue.wakeup.set()
 
     def close(self, *, quietly: bool = False) -> None:
         """End the threads, give the disk back and, unless quietly, write the last state."""
@@ -300,7 +307,7 @@ class Run:
                 client.check(merchant)
             except CloverError as error:
                 accepted = False
-                refused = isinstance(error, Refused)
+                refused = isinstance(error, UnauthorizedError)
                 verdict = (
                     f"refused: {refusal(merchant, error)}"
                     if refused
@@ -380,19 +387,19 @@ def _entries(state: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
     try:
         for stream, content in (state.get("bookmarks") or {}).items():
             if "replication_key_value" in content:
-                raise bookmarks.StateError(
+                raise StateError(
                     f"The state of {stream} holds one bookmark for all merchants; "
                     "give one a merchant under partitions, or start without a state."
                 )
             for entry in content.get("partitions", []):
                 key = (stream, entry["context"]["merchant_id"])
                 if key in found:
-                    raise bookmarks.StateError(
+                    raise StateError(
                         f"The state holds {stream} of merchant {key[1]} twice; remove one."
                     )
                 found[key] = entry
     except (AttributeError, TypeError, KeyError) as error:
-        raise bookmarks.StateError(
+        raise StateError(
             "The state is not of this tap's shape; correct it, or start without a state."
         ) from error
     return found

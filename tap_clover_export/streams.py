@@ -11,9 +11,9 @@ from singer_sdk.helpers.conform import TypeConformanceLevel
 from typing_extensions import override
 
 from tap_clover_export import schemas, times
+from tap_clover_export.errors import BadFileError
 from tap_clover_export.planning.bookmarks import REPLICATION_KEY
 from tap_clover_export.records.reader import Reader
-from tap_clover_export.records.sanitize import BadFileError
 from tap_clover_export.singer import fast_path
 from tap_clover_export.singer.metrics import RecordCounter, SyncTimer
 

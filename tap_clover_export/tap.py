@@ -22,17 +22,23 @@ from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 from typing_extensions import override
 
 from tap_clover_export import times
-from tap_clover_export.exports.export import unexpected
-from tap_clover_export.planning.bookmarks import StateError
+from tap_clover_export.clock import SystemClock
+from tap_clover_export.errors import (
+    InputError,
+    OutputClosedError,
+    RecordError,
+    SettingsError,
+    StateError,
+    Stopped,
+    unexpected,
+)
 from tap_clover_export.progress import display
-from tap_clover_export.records.reader import RecordError
 from tap_clover_export.run import Run
-from tap_clover_export.scheduling.queue import Stopped, SystemClock
 from tap_clover_export.settings import settings
 from tap_clover_export.settings.fields import REGIONS
-from tap_clover_export.singer.cli import Command, InputError, give_stdout_up
+from tap_clover_export.singer.cli import Command, give_stdout_up
 from tap_clover_export.singer.fast_path import map_failure
-from tap_clover_export.singer.messages import OutputClosed, States, Writer
+from tap_clover_export.singer.messages import States, Writer
 from tap_clover_export.streams import ExportStream, OrdersStream, PaymentsStream
 
 if TYPE_CHECKING:
@@ -42,8 +48,8 @@ if TYPE_CHECKING:
     from pendulum import DateTime
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
+    from tap_clover_export.clock import Clock
     from tap_clover_export.exports.export import Export
-    from tap_clover_export.scheduling.queue import Clock
 
 _NUMBER = th.CustomType({"type": ["number", "string"]})
 _MERCHANT = th.ObjectType(
@@ -235,7 +241,7 @@ class TapCloverExport(Tap):
         try:
             self.settings = settings.read(self.config, schema["properties"])
             reasons = []
-        except settings.SettingsError as error:
+        except SettingsError as error:
             reasons = error.reasons
         builtin = {
             name: field for name, field in schema["properties"].items() if name not in OWN_SETTINGS
@@ -276,7 +282,7 @@ class TapCloverExport(Tap):
                 with contextlib.suppress(Stopped):
                     self._emit_in_turns()
                 self.run.close()
-        except OutputClosed as error:
+        except OutputClosedError as error:
             self.run.close(quietly=True)
             give_stdout_up()
             self.logger.error("%s", error)  # noqa: TRY400
@@ -293,7 +299,7 @@ class TapCloverExport(Tap):
             self._turn = export
             try:
                 self.streams[partition.stream].sync({"merchant_id": partition.merchant.id})
-            except (Stopped, OutputClosed):
+            except (Stopped, OutputClosedError):
                 raise
             except RecordError as error:
                 self.run.fail(partition, str(error))
@@ -377,7 +383,7 @@ class TapCloverExport(Tap):
         if display.fits():
             tap.display = display.Display(tap.run.tally, lambda: tap.run.running)
             tap.run.chronicle.displayed = True
-        signal.set_wakeup_fd(tap.run.queue.bell.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(tap.run.queue.wakeup.fileno(), warn_on_full_buffer=False)
         tap._syncing = True
         code = tap.sync_in_turns()
         for signum in (signal.SIGTERM, signal.SIGINT):

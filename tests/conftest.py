@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests.browser import browser  # noqa: F401
-from tests.harness import clover
-from tests.postgres import database  # noqa: F401
+from tests.support.browser import browser  # noqa: F401
+from tests.support.harness import clover
+from tests.support.postgres import database  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

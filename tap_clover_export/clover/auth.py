@@ -14,17 +14,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tap_clover_export.clover.token_store import Pair, TokenStoreError
-from tap_clover_export.clover.transport import (
+from tap_clover_export.clover.token_store import Pair
+from tap_clover_export.clover.transport import Spending, attempt, open_session, raise_for, whole
+from tap_clover_export.errors import (
     CloverError,
-    Refused,
-    Spending,
-    TooMany,
-    Transient,
-    attempt,
-    open_session,
-    raise_for,
-    whole,
+    LoginNeededError,
+    RateLimitedError,
+    TransientError,
+    UnauthorizedError,
 )
 from tap_clover_export.settings.secret import Secret
 
@@ -40,10 +37,6 @@ AHEAD_SECONDS = 60.0
 AHEAD_SHARE = 0.2
 CLOSE_SECONDS = 60.0
 _TOKEN = re.compile(r"[!-~]{1,8192}")
-
-
-class LoginNeededError(TokenStoreError):
-    """A refresh token that Clover takes no more; says whose, and what a person does."""
 
 
 class Auth:
@@ -91,7 +84,7 @@ class Auth:
             Transient: The refresh did not come through.
         """
         if merchant.access_token:
-            raise Refused("401 Unauthorized")
+            raise UnauthorizedError("401 Unauthorized")
         with self._locks[merchant.id]:
             pair = self._pairs.get(merchant.id)
             if pair is None or pair.access_token == refused:
@@ -149,10 +142,10 @@ class Auth:
                 raise _login_needed(merchant, self._refused[spent])
             try:
                 raise_for(response)
-            except TooMany:
+            except RateLimitedError:
                 raise
             except CloverError as error:
-                raise Transient(f"{error} to a token refresh") from None
+                raise TransientError(f"{error} to a token refresh") from None
             return _pair(whole(response), pair.seed, spent, now)
 
 
@@ -186,10 +179,10 @@ def _pair(content: bytes, seed: str, spent: Secret, now: float) -> Pair:
         answer = _answers.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         del content
-        raise Transient("a token refresh whose answer can't be read") from None
+        raise TransientError("a token refresh whose answer can't be read") from None
     del content
     if not (_TOKEN.fullmatch(answer.access_token) and _TOKEN.fullmatch(answer.refresh_token)):
-        raise Transient("a token refresh whose answer holds no tokens")
+        raise TransientError("a token refresh whose answer holds no tokens")
     try:
         expires = float(bytes(answer.access_token_expiration).strip(b'"'))
     except ValueError:

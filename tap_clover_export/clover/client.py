@@ -20,10 +20,7 @@ from tap_clover_export.clover.transport import (
     FILE_BYTES,
     FILE_LIMIT,
     Bearer,
-    Gone,
     Nobody,
-    TooLarge,
-    Transient,
     address,
     attempt,
     chunks,
@@ -33,6 +30,7 @@ from tap_clover_export.clover.transport import (
     raise_for,
     whole,
 )
+from tap_clover_export.errors import BodyTooLargeError, NotFoundError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,7 +117,7 @@ class Client:
 
     def check(self, merchant: Merchant) -> None:
         """Ask whether the token is accepted, with a request that changes nothing."""
-        with contextlib.suppress(Gone):
+        with contextlib.suppress(NotFoundError):
             _decode(self._call("GET", merchant, ""), _objects)
 
     def download(self, merchant: Merchant, url: str, into: Sink) -> int:
@@ -131,23 +129,25 @@ class Client:
         """
         for _ in range(REDIRECTS):
             if not _may_fetch(url, merchant.api_url):
-                raise Gone("a download link that is not https")
+                raise NotFoundError("a download link that is not https")
             with attempt(self._session, "GET", url, Nobody()) as response:
                 if response.is_redirect:
                     url = urljoin(url, response.headers["Location"])
                     continue
                 if response.status_code in (400, 401, 403, 404, 410):
-                    raise Gone(f"the download link answered {response.status_code}")
+                    raise NotFoundError(f"the download link answered {response.status_code}")
                 raise_for(response)
                 length = 0
                 try:
                     for chunk in chunks(response, self._file_bytes, FILE_SECONDS):
                         into.write(chunk)
                         length += len(chunk)
-                except TooLarge as error:
-                    raise Gone(f"{error}; {FILE_LIMIT} in the environment allows more") from None
+                except BodyTooLargeError as error:
+                    raise NotFoundError(
+                        f"{error}; {FILE_LIMIT} in the environment allows more"
+                    ) from None
                 return length
-        raise Gone("a download link that redirects for ever")
+        raise NotFoundError("a download link that redirects for ever")
 
     def _call(
         self, method: str, merchant: Merchant, path: str, body: dict[str, Any] | None = None
@@ -173,7 +173,7 @@ class Client:
                     yield response
                     return
                 url = onward
-        raise Transient("an answer that redirects for ever")
+        raise TransientError("an answer that redirects for ever")
 
 
 def _onward(response: requests.Response, method: str) -> str | None:
@@ -249,16 +249,16 @@ def _decode(content: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
     try:
         return decoder.decode(content)
     except msgspec.ValidationError as error:
-        raise Transient("an answer that is no export") from error
+        raise TransientError("an answer that is no export") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Transient("an answer that is not JSON") from error
+        raise TransientError("an answer that is not JSON") from error
 
 
 def _answer(content: bytes) -> ExportAnswer:
     """Read an export; numbers may be text, as the vendor's samples send them."""
     export = _decode(content, _exports)
     if not _ID.fullmatch(export.id):
-        raise Transient("an answer that is no export")
+        raise TransientError("an answer that is no export")
     created, kind = _integer(export.created_time), _plain(export.type)
     return ExportAnswer(
         id=export.id,
@@ -295,5 +295,5 @@ def _urls(links: _Links | list[_Link] | None) -> tuple[str, ...] | None:
     if isinstance(elements, _Link):
         elements = [elements]
     if len(elements) > LINKS:
-        raise Transient(f"an export of more than {LINKS} files")
+        raise TransientError(f"an export of more than {LINKS} files")
     return tuple(dict.fromkeys(link.url for link in elements))

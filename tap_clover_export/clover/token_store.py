@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 import filelock
 import msgspec
 
+from tap_clover_export.errors import TokenStoreError
 from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ class _Content(msgspec.Struct):
 
 
 _contents = msgspec.json.Decoder(_Content)  # made in one thread, see client.py
-
-
-class TokenStoreError(Exception):
-    """The token store can't be used; says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)

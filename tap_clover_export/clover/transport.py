@@ -22,6 +22,16 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from typing_extensions import override
 
+from tap_clover_export.errors import (
+    BadRequestError,
+    BodyTooLargeError,
+    NotFoundError,
+    RateLimitedError,
+    ServiceUnavailableError,
+    TransientError,
+    UnauthorizedError,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -53,56 +63,6 @@ WORDS = 300
 
 CHUNK = 1 << 17
 _LIKE_A_TOKEN = re.compile(r"[\w+/=.%&?~-]{25,}")
-
-
-class CloverError(Exception):
-    """An attempt that did not give what was asked for; its text says why, without secrets."""
-
-
-class Transient(CloverError):
-    """A fault that passes: a reset, a time-out, a 5xx, a body that is cut or no JSON."""
-
-
-class TooLarge(Transient):
-    """A body of more bytes than are taken."""
-
-
-class Unavailable(CloverError):
-    """503: closed or busy.
-
-    Attributes:
-        words: What the answer said.
-        retry_after: The seconds it asked to wait, if it did.
-    """
-
-    def __init__(self, words: str, retry_after: float | None) -> None:
-        super().__init__("503 Service Unavailable")
-        self.words = words
-        self.retry_after = retry_after
-
-
-class TooMany(CloverError):
-    """429: too many requests.
-
-    Attributes:
-        retry_after: The seconds it asked to wait, if it did.
-    """
-
-    def __init__(self, retry_after: float | None) -> None:
-        super().__init__("429 Too Many Requests")
-        self.retry_after = retry_after
-
-
-class Refused(CloverError):
-    """401 or 403: this token may not do this."""
-
-
-class Rejected(CloverError):
-    """Another 4xx, with Clover's words."""
-
-
-class Gone(CloverError):
-    """404 or 410, or a link that is no longer good."""
 
 
 class _Timely(io.RawIOBase):
@@ -239,7 +199,7 @@ def tried() -> Iterator[None]:
         fault = _fault(error)
         error.args, error.__cause__, error.__context__, error.__traceback__ = (), None, None, None
         vars(error).clear()
-        raise Transient(fault) from None
+        raise TransientError(fault) from None
 
 
 _FAULTS: list[tuple[str, tuple[type[Exception], ...]]] = [
@@ -322,9 +282,9 @@ def chunks(response: requests.Response, most: int, seconds: float) -> Iterator[b
     while chunk := response.raw.read1(CHUNK, decode_content=True):
         length += len(chunk)
         if length > most:
-            raise TooLarge(f"a body of more than {most >> 20} MiB")
+            raise BodyTooLargeError(f"a body of more than {most >> 20} MiB")
         if time.monotonic() > deadline:
-            raise Transient(f"a body that took more than {seconds:g} seconds")
+            raise TransientError(f"a body that took more than {seconds:g} seconds")
         yield chunk
 
 
@@ -342,18 +302,18 @@ def raise_for(response: requests.Response, words: str = "") -> None:
     if words:
         said += f": {_LIKE_A_TOKEN.sub('…', words[:WORDS])}"
     if status == 503:  # noqa: PLR2004
-        raise Unavailable(words, _retry_after(response, 86_400.0))
+        raise ServiceUnavailableError(words, _retry_after(response, 86_400.0))
     if status == 429:  # noqa: PLR2004
-        raise TooMany(_retry_after(response, LONGEST_PAUSE))
+        raise RateLimitedError(_retry_after(response, LONGEST_PAUSE))
     if status in (401, 403):
-        raise Refused(said)
+        raise UnauthorizedError(said)
     if status in (404, 410):
-        raise Gone(said)
+        raise NotFoundError(said)
     if 400 <= status < 500 and status not in (408, 425):  # noqa: PLR2004
-        raise Rejected(said)
+        raise BadRequestError(said)
     if 300 <= status < 400:  # noqa: PLR2004
-        raise Transient(f"{title}, a redirect that is not followed")
-    raise Transient(title)
+        raise TransientError(f"{title}, a redirect that is not followed")
+    raise TransientError(title)
 
 
 def _title(status: int) -> str:

@@ -30,10 +30,6 @@ Place: TypeAlias = tuple[int, ...]
 """Where a piece of work stands in the order of work."""
 
 
-class ExportFailedError(Exception):
-    """An export that can't be had; its text says why and what to do, without secrets."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Partition:
     """One merchant's stream."""
@@ -175,14 +171,6 @@ def spoolless(words: str) -> str:
     return (
         f"the temporary directory took no file for {OUTAGE_SECONDS // 60} minutes ({words}); "
         "make room there, or set TMPDIR to a larger one, then run again"
-    )
-
-
-def unexpected(error: Exception) -> str:
-    """What to say of a fault that nobody foresaw."""
-    return (
-        f"an unexpected {type(error).__name__} came up; "
-        "run again with LOGLEVEL=DEBUG and report what it says"
     )
 
 

@@ -8,26 +8,28 @@ import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from tap_clover_export import times
-from tap_clover_export.clover.token_store import TokenStoreError
-from tap_clover_export.clover.transport import (
-    Gone,
-    Refused,
-    Rejected,
-    TooMany,
-    Transient,
-    Unavailable,
-)
 from tap_clover_export.clover.unavailable import LOOK_AGAIN, TABLE, Refusal, explain
+from tap_clover_export.errors import (
+    BadRequestError,
+    ExportFailedError,
+    NotFoundError,
+    RateLimitedError,
+    ServiceUnavailableError,
+    SpoolError,
+    SpoolFullError,
+    TokenStoreError,
+    TransientError,
+    UnauthorizedError,
+)
 from tap_clover_export.exports.export import (
     OUTAGE_SECONDS,
     Export,
-    ExportFailedError,
     Stage,
     refusal,
     spoolless,
     unreachable,
 )
-from tap_clover_export.exports.spool import EXPORT_BYTES, Spool, SpoolError, SpoolFullError
+from tap_clover_export.exports.spool import EXPORT_BYTES, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,11 +104,11 @@ class Exporter:
             if export.stage is Stage.POLL:
                 return self._poll(export)
             self._download(export)
-        except Unavailable as error:
+        except ServiceUnavailableError as error:
             return self._unavailable(export, error)
-        except TooMany as error:
+        except RateLimitedError as error:
             self._again(export, error, error.retry_after)
-        except (Transient, SpoolError) as error:
+        except (TransientError, SpoolError) as error:
             self._again(export, error)
         except SpoolFullError as error:
             export.forget()
@@ -114,9 +116,9 @@ class Exporter:
                 f"an export takes more than {self._most_bytes / (1 << 30):g} GiB of the temporary "
                 "directory; lower window_days"
             ) from error
-        except Refused as error:
+        except UnauthorizedError as error:
             raise ExportFailedError(refusal(export.partition.merchant, error)) from error
-        except (Rejected, TokenStoreError) as error:
+        except (BadRequestError, TokenStoreError) as error:
             raise ExportFailedError(_rejected(error)) from error
         return None
 
@@ -124,14 +126,14 @@ class Exporter:
         partition, window = export.partition, export.window
         try:
             answer = self._client.create(partition.merchant, partition.type, window)
-        except Rejected:
+        except BadRequestError:
             halves = window.halves() if window.width > WIDE else None
             if halves is None:
                 raise
             logger.info("Clover refused %s as a whole; trying it as two halves.", export)
             return self._split(export, halves)
-        except Gone as error:
-            raise Rejected(str(error)) from error
+        except NotFoundError as error:
+            raise BadRequestError(str(error)) from error
         export.trouble.over()
         export.id, export.asked = answer.id, self._now()
         export.created = answer.created or times.from_seconds(export.asked)
@@ -144,7 +146,7 @@ class Exporter:
             raise AssertionError
         try:
             answer = self._client.poll(export.partition.merchant, export.id)
-        except Gone:
+        except NotFoundError:
             self._vanished(export)
             return None
         if not export.done:
@@ -236,7 +238,7 @@ class Exporter:
         if export.urls:
             try:
                 self._fetch(export, export.spool, export.urls[0])
-            except Transient:
+            except TransientError:
                 export.stage = Stage.POLL
                 raise
             export.trouble.over()
@@ -248,11 +250,11 @@ class Exporter:
         merchant, trouble = export.partition.merchant, export.trouble
         try:
             spool.add(_name(url), lambda into: self._client.download(merchant, url, into))
-        except Gone as error:
+        except NotFoundError as error:
             trouble.gone_files += 1
             if trouble.gone_files >= TRIES_BAD_FILE:
                 self._give_up_file(export, error)
-            raise Transient(str(error)) from error
+            raise TransientError(str(error)) from error
         trouble.gone_files = 0
 
     def _mend(self, export: Export, bad: str) -> None:
@@ -262,9 +264,9 @@ class Exporter:
         export.trouble.bad_files = 1 + export.trouble.bad_files * (taken == export.trouble.taken)
         export.trouble.taken = taken
         if export.trouble.bad_files >= TRIES_BAD_FILE:
-            self._give_up_file(export, Transient(bad))
+            self._give_up_file(export, TransientError(bad))
         export.stage = Stage.POLL
-        raise Transient(bad)
+        raise TransientError(bad)
 
     def _give_up_file(self, export: Export, error: Exception) -> NoReturn:
         export.forget()
@@ -288,7 +290,7 @@ class Exporter:
         self._on_retry(export.partition, str(error))
         logger.debug("%s: %s; again in %.1f s.", export, error, pause)
 
-    def _unavailable(self, export: Export, error: Unavailable) -> Refusal:
+    def _unavailable(self, export: Export, error: ServiceUnavailableError) -> Refusal:
         """Say what a 503 means; it burns no attempt, yet lasts no longer than an export may."""
         now, trouble = self._now(), export.trouble
         region = export.partition.merchant.region

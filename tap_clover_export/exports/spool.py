@@ -9,6 +9,8 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, cast
 
+from tap_clover_export.errors import SpoolError, SpoolFullError
+
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable
@@ -16,14 +18,6 @@ if TYPE_CHECKING:
 
 EXPORT_BYTES = 8 << 30
 """So much of the disk one export may take."""
-
-
-class SpoolError(Exception):
-    """The temporary directory takes no more."""
-
-
-class SpoolFullError(Exception):
-    """An export takes more of the disk than one may."""
 
 
 def _unnamed() -> io.FileIO:

@@ -8,6 +8,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from tap_clover_export import times
+from tap_clover_export.errors import StateError
 from tap_clover_export.planning.windows import Window
 
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from pendulum import DateTime
 
 REPLICATION_KEY = "modifiedTime"
-
-
-class StateError(Exception):
-    """A state that can't be read; a sentence that says what to do."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,8 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from tap_clover_export import times
-from tap_clover_export.records.sanitize import BadFileError, clean, without_controls
+from tap_clover_export.errors import BadFileError, RecordError
+from tap_clover_export.records.sanitize import clean, without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -35,10 +36,6 @@ _Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Time = Annotated[int, msgspec.Meta(ge=times.YEAR_1, le=times.YEAR_9999)]
 
 _encoder = msgspec.json.Encoder()
-
-
-class RecordError(Exception):
-    """A record that can't be emitted; says which and why."""
 
 
 Record: TypeAlias = Any

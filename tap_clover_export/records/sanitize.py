@@ -7,6 +7,8 @@ import re
 
 import msgspec
 
+from tap_clover_export.errors import BadFileError
+
 PIECE = 1 << 14
 
 # Finds no escape that is good, but for those after a backslash that is itself escaped: telling
@@ -24,10 +26,6 @@ _ESCAPE = re.compile(
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _REPLACEMENT = rb"\ufffd"
-
-
-class BadFileError(Exception):
-    """A file that is not Clover's `{"elements": [...]}`."""
 
 
 def clean(content: bytes) -> tuple[bytes, int]:

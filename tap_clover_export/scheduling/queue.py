@@ -11,8 +11,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
-from tap_clover_export.bell import Bell
-from tap_clover_export.exports.export import ExportFailedError, Stage, unexpected
+from tap_clover_export.clock import Clock, SystemClock, Wakeup
+from tap_clover_export.errors import ExportFailedError, Stopped, unexpected
+from tap_clover_export.exports.export import Stage
 from tap_clover_export.scheduling.scheduler import Schedule
 
 if TYPE_CHECKING:
@@ -43,29 +44,6 @@ class _NotYet(enum.Enum):
 _NOT_YET = _NotYet.NOT_YET
 
 
-class Stopped(Exception):
-    """The run was asked to stop."""
-
-
-class Clock(Protocol):
-    """Time, handed in."""
-
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        ...
-
-
-class SystemClock:
-    """The machine's own time."""
-
-    now = staticmethod(time.time)
-    sleep = staticmethod(time.sleep)
-
-
 class Advances(Protocol):
     """Takes an export a step further."""
 
@@ -78,7 +56,7 @@ class Queue:
     """The exports of a run, from the first request to the file on disk.
 
     Attributes:
-        bell: Makes the caller look at `interrupted`.
+        wakeup: Makes the caller look at `interrupted`.
     """
 
     def __init__(
@@ -115,13 +93,13 @@ class Queue:
         self._on_change = on_change
         self._interrupted = interrupted
         self._changed = threading.Condition()
-        self.bell = Bell()
+        self.wakeup = Wakeup()
         self._threads: list[threading.Thread] = []
         self._closed = False
         self._crash: BaseException | None = None
         self._schedule = Schedule(
             self._clock.now,
-            self.bell.ring,
+            self.wakeup.set,
             places=places,
             max_wait=max_wait,
             max_run=max_run,
@@ -270,7 +248,7 @@ class Queue:
         if not self._threads:
             self._work_here()
             return
-        self.bell.wait(LISTEN_SECONDS)
+        self.wakeup.wait(LISTEN_SECONDS)
 
     # Working, in the threads
 
@@ -292,7 +270,7 @@ class Queue:
                 self._step(export)
         except BaseException as error:  # noqa: BLE001
             self._crash = error
-            self.bell.ring()
+            self.wakeup.set()
 
     def _work_here(self) -> None:
         with self._changed:
@@ -319,4 +297,4 @@ class Queue:
             if self._closed:
                 export.discard()
             self._changed.notify_all()
-        self.bell.ring()
+        self.wakeup.set()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from tap_clover_export import times
 from tap_clover_export.clover.unavailable import Refusal
-from tap_clover_export.exports.export import OUTAGE_SECONDS, ExportFailedError, Stage, unreachable
+from tap_clover_export.errors import ExportFailedError
+from tap_clover_export.exports.export import OUTAGE_SECONDS, Stage, unreachable
 from tap_clover_export.planning.bookmarks import Pending
 from tap_clover_export.progress.stats import Tally
 from tap_clover_export.scheduling.admission import Door, Places
@@ -83,7 +84,7 @@ class Schedule:
     def __init__(
         self,
         now: Callable[[], float],
-        ring: Callable[[], None],
+        wake: Callable[[], None],
         *,
         places: int,
         max_wait: float,
@@ -94,7 +95,7 @@ class Schedule:
 
         Args:
             now: The time, in seconds since the epoch.
-            ring: Called where something happened that the emitter has to know.
+            wake: Called where something happened that the emitter has to know.
             places: How many exports may be in progress at Clover at a time.
             max_wait: How long a region may refuse, in seconds, before its work is given up.
             max_run: After so many seconds no new export is asked for.
@@ -102,7 +103,7 @@ class Schedule:
         """
         self._now = now
         self._tally = tally or Tally(now)
-        self._ring = ring
+        self._wake = wake
         self._places = Places(places)
         self._spooled_most = max(2, SPOOLED * places)
         self._max_wait = max_wait
@@ -304,7 +305,7 @@ class Schedule:
             self._open.discard(track)
         for last in track.dropped:
             self._let_go(last)
-        self._ring()
+        self._wake()
 
     def _let_go(self, export: Export) -> None:
         """Give back the disk of an export that nobody will take."""
@@ -432,7 +433,7 @@ class Schedule:
             return False
         if not self._said_enough:
             self._said_enough = True
-            self._ring()
+            self._wake()
         return True
 
     def _waited_long(self, now: float) -> bool:

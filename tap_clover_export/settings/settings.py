@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tap_clover_export.clover.transport import FILE_BYTES, FILE_LIMIT, is_loopback
+from tap_clover_export.errors import SettingsError
 from tap_clover_export.settings.fields import Fields
 from tap_clover_export.settings.merchants import Merchants
 
@@ -26,18 +27,6 @@ if TYPE_CHECKING:
 
 _NOWHERE = Path(os.devnull)
 """Where tokens of a user without a home are kept: nowhere; fixed tokens need no store."""
-
-
-class SettingsError(Exception):
-    """The settings can't be used.
-
-    Attributes:
-        reasons: One sentence each: which setting, what is wrong, what to do.
-    """
-
-    def __init__(self, reasons: list[str]) -> None:
-        super().__init__(" ".join(reasons))
-        self.reasons = reasons
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from typing import Any, Self
+from typing import Any
 
 import click
 from singer_sdk.exceptions import (
@@ -18,18 +18,13 @@ from singer_sdk.exceptions import (
 from singer_sdk.plugin_base import SingerCommand
 from typing_extensions import override
 
-from tap_clover_export.clover.token_store import TokenStoreError
-from tap_clover_export.planning.bookmarks import StateError
-from tap_clover_export.singer.messages import unwritable
-
-
-class InputError(Exception):
-    """A file that was handed over can't be used; its text says which, why and what to do."""
-
-    @classmethod
-    def not_json(cls, kind: str, path: str, error: ValueError) -> Self:
-        """Of a file that holds something else."""
-        return cls(f"The {kind} {path} is not JSON ({_short(error)}); correct it.")
+from tap_clover_export.errors import (
+    InputError,
+    OutputClosedError,
+    StateError,
+    TokenStoreError,
+    in_short,
+)
 
 
 class Command(SingerCommand):
@@ -44,21 +39,21 @@ class Command(SingerCommand):
         except (InputError, StateError, TokenStoreError) as error:
             self._end(str(error))
         except (MapExpressionError, StreamMapConfigError) as error:
-            self._end(f"stream_maps can't be used ({_short(error)}); correct them.")
+            self._end(f"stream_maps can't be used ({in_short(error)}); correct them.")
         except FileNotFoundError as error:
-            self._end(f"A file does not exist ({_short(error)}); give the path of one that does.")
+            self._end(f"A file does not exist ({in_short(error)}); give the path of one that does.")
         except (OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.filename is None:
                 give_stdout_up()
-                self._end(unwritable(error))
+                self._end(str(OutputClosedError.of(error)))
             self._end(f"A file can't be read or written ({error}); look at its path and rights.")
         except ValueError as error:
             self.logger.debug("Unexpected.", exc_info=True)
-            self._end(f"A setting is not JSON of the right shape ({_short(error)}); correct it.")
+            self._end(f"A setting is not JSON of the right shape ({in_short(error)}); correct it.")
         except Exception as error:
             self.logger.debug("Unexpected.", exc_info=True)
             self._end(
-                f"An unexpected {type(error).__name__} ended the run ({_short(error)}); run it "
+                f"An unexpected {type(error).__name__} ended the run ({in_short(error)}); run it "
                 "again with LOGLEVEL=DEBUG and report what it says."
             )
 
@@ -87,7 +82,3 @@ def give_stdout_up() -> None:
     """Let Python not write the rest at its end, which would fail too and end with 120."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")

@@ -13,6 +13,8 @@ from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.contrib.msgspec import encoder as message_encoder
 from singer_sdk.helpers._state import StateWriter
 
+from tap_clover_export.errors import OutputClosedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,15 +31,6 @@ SMALL_STATE = 8 << 10
 
 STATE_BYTES_PER_SECOND = 4 << 10
 """A large one that waits is written all the same, so that it costs no more than this."""
-
-
-class OutputClosed(Exception):
-    """The output takes no more; a sentence that says why and what to do."""
-
-
-def unwritable(error: OSError) -> str:
-    """What to say of an output that fails."""
-    return f"The output can't be written ({error.strerror}); look at where it goes."
 
 
 _READER_GONE = "Who read the output is gone; look at why the loader ended."
@@ -67,7 +60,7 @@ class Writer(MsgSpecWriter):
             poll = select.poll()
             poll.register(sys.stdout.fileno(), 0)
             if any(event & select.POLLERR for _, event in poll.poll(0)):
-                raise OutputClosed(_READER_GONE)
+                raise OutputClosedError(_READER_GONE)
 
     def write(self, lines: bytes) -> None:
         """Write whole lines.
@@ -76,7 +69,7 @@ class Writer(MsgSpecWriter):
             OutputClosed: It takes no more; a line may be torn, and nothing may follow it.
         """
         if sys.stdout is None:
-            raise OutputClosed("There is no output to write to; give the command a stdout.")
+            raise OutputClosedError("There is no output to write to; give the command a stdout.")
         out: BinaryIO = sys.stdout.buffer
         rest = memoryview(lines)
         try:
@@ -85,9 +78,9 @@ class Writer(MsgSpecWriter):
             while not _flushed(out):
                 pass
         except BrokenPipeError as error:
-            raise OutputClosed(_READER_GONE) from error
+            raise OutputClosedError(_READER_GONE) from error
         except OSError as error:
-            raise OutputClosed(unwritable(error)) from error
+            raise OutputClosedError.of(error) from error
         self.written += len(lines)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import tap_clover_export
-from tests.harness import TYPES
+from tests.support.harness import TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from tap_clover_export.demo.processes import process
 from tap_clover_export.demo.project import FOREIGN, SOURCE
-from tests.harness import Outcome
-from tests.processes import write_json
+from tests.support.harness import Outcome
+from tests.support.processes import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

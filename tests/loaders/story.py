@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_clover_export.simulator import Clock, Options, Simulator
-from tests.harness import TYPES, config_for
 from tests.loaders.books import Key, Row, expected
 from tests.loaders.night import Night, pipe
+from tests.support.harness import TYPES, config_for
 
 if TYPE_CHECKING:
     from tests.loaders.loader import Loader

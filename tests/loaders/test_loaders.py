@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.harness import TYPES, entry
 from tests.loaders.environments import REQUIREMENTS, pin
 from tests.loaders.loader import plugin
 from tests.loaders.loaders import LOADERS
 from tests.loaders.portrait import Portrait, columns_of, last_rows, plain
 from tests.loaders.story import ONE, REFUNDS, TWO, Act, Story
+from tests.support.harness import TYPES, entry
 
 if TYPE_CHECKING:
     from tests.loaders.books import Key

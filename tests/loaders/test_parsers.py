@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.harness import ONE, TWO, TYPES, clover, command, config_for, iso, write_config
 from tests.loaders.environments import InstallError, program
+from tests.support.harness import ONE, TWO, TYPES, clover, command, config_for, iso, write_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,170 @@
+"""What can go wrong, sorted by what follows from it.
+
+Tried again, by whoever made the attempt::
+
+    CloverError                 an attempt that did not give what was asked for
+    ├── TransientError          a reset, a time-out, a 5xx, a body that is cut or no JSON
+    │   └── BodyTooLargeError   more bytes than are taken
+    ├── ServiceUnavailableError 503: closed or busy
+    └── RateLimitedError        429
+    SpoolError                  the temporary directory takes no more just now
+    BadFileError                a file that is not Clover's: fetched again
+
+Ends one merchant's stream, or has an export created again::
+
+    CloverError
+    ├── UnauthorizedError       401 and 403
+    ├── BadRequestError         another 4xx
+    └── NotFoundError           404 and 410, or a link that is no longer good
+    ExportFailedError           an export that can't be had
+    SpoolFullError              an export takes more of the disk than one may
+    RecordError                 a record that can't be emitted
+    TokenStoreError             the token store can't be used
+    └── LoginNeededError        a refresh token that Clover takes no more
+
+Ends the run::
+
+    SettingsError, StateError, InputError, OutputClosedError
+
+Stops on request, and is no error::
+
+    Stopped
+
+Each text is for people: a sentence or a part of one, without secrets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class CloverError(Exception):
+    """An attempt that did not give what was asked for; its text says why."""
+
+
+class TransientError(CloverError):
+    """A fault that passes: a reset, a time-out, a 5xx, a body that is cut or no JSON."""
+
+
+class BodyTooLargeError(TransientError):
+    """A body of more bytes than are taken."""
+
+
+class ServiceUnavailableError(CloverError):
+    """503: closed or busy.
+
+    Attributes:
+        words: What the answer said.
+        retry_after: The seconds it asked to wait, if it did.
+    """
+
+    def __init__(self, words: str, retry_after: float | None) -> None:
+        super().__init__("503 Service Unavailable")
+        self.words = words
+        self.retry_after = retry_after
+
+
+class RateLimitedError(CloverError):
+    """429: too many requests.
+
+    Attributes:
+        retry_after: The seconds it asked to wait, if it did.
+    """
+
+    def __init__(self, retry_after: float | None) -> None:
+        super().__init__("429 Too Many Requests")
+        self.retry_after = retry_after
+
+
+class UnauthorizedError(CloverError):
+    """401 or 403: this token may not do this."""
+
+
+class BadRequestError(CloverError):
+    """Another 4xx, with Clover's words."""
+
+
+class NotFoundError(CloverError):
+    """404 or 410, or a link that is no longer good."""
+
+
+class SpoolError(Exception):
+    """The temporary directory takes no more."""
+
+
+class SpoolFullError(Exception):
+    """An export takes more of the disk than one may."""
+
+
+class BadFileError(Exception):
+    """A file that is not Clover's `{"elements": [...]}`."""
+
+
+class ExportFailedError(Exception):
+    """An export that can't be had; says why and what to do."""
+
+
+class RecordError(Exception):
+    """A record that can't be emitted; says which and why."""
+
+
+class TokenStoreError(Exception):
+    """The token store can't be used; says why and what to do."""
+
+
+class LoginNeededError(TokenStoreError):
+    """A refresh token that Clover takes no more; says whose, and what a person does."""
+
+
+class SettingsError(Exception):
+    """The settings can't be used.
+
+    Attributes:
+        reasons: One sentence each: which setting, what is wrong, what to do.
+    """
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__(" ".join(reasons))
+        self.reasons = list(reasons)
+
+
+class StateError(Exception):
+    """A state that can't be read; a sentence that says what to do."""
+
+
+class InputError(Exception):
+    """A file that was handed over can't be used; says which, why and what to do."""
+
+    @classmethod
+    def not_json(cls, kind: str, path: str, error: ValueError) -> Self:
+        """Of a file that holds something else."""
+        return cls(f"The {kind} {path} is not JSON ({in_short(error)}); correct it.")
+
+
+class OutputClosedError(Exception):
+    """The output takes no more; a sentence that says why and what to do."""
+
+    @classmethod
+    def of(cls, error: OSError) -> Self:
+        """Of an output that fails."""
+        return cls(f"The output can't be written ({error.strerror}); look at where it goes.")
+
+
+class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
+    """The run was asked to stop."""
+
+
+def in_short(error: Exception) -> str:
+    """An error's own words, on one line."""
+    return " ".join(str(error).split())[:200].rstrip(".")
+
+
+def unexpected(error: Exception) -> str:
+    """What to say of a fault that nobody foresaw."""
+    return (
+        f"an unexpected {type(error).__name__} came up; "
+        "run again with LOGLEVEL=DEBUG and report what it says"
+    )

@@ -1,0 +1,638 @@
+"""Tokens that rotate: each refresh token is spent once, and its successor outlives any crash."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tap_clover_export import times
+from tap_clover_export.clover import token_store
+from tap_clover_export.clover.auth import Auth
+from tap_clover_export.clover.client import Client
+from tap_clover_export.clover.token_store import Pair, TokenStore
+from tap_clover_export.errors import (
+    LoginNeededError,
+    TokenStoreError,
+    TransientError,
+    UnauthorizedError,
+)
+from tap_clover_export.settings.merchants import Merchant
+from tap_clover_export.settings.secret import Secret
+from tap_clover_export.simulator.api import sending as simulator_wire
+from tests.support.harness import (
+    ONE,
+    TUESDAY_NOON,
+    TWO,
+    clover,
+    command,
+    config_for,
+    iso,
+    sync,
+    write_config,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_clover_export.simulator import Simulator
+
+FOUR = {f"{letter * 4}1111{letter * 4}1": f"first-of-{letter}" for letter in "ABCD"}
+FIRST = FOUR[ONE]
+
+
+@pytest.fixture
+def shop() -> Iterator[Simulator]:
+    """A local Clover whose one merchant has a refresh token."""
+    with rotating() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the store lies."""
+    return tmp_path / "tokens.json"
+
+
+def rotating(**options: Any) -> contextlib.AbstractContextManager[Simulator]:
+    """A local Clover whose merchants have refresh tokens only."""
+    usual = {"refresh_tokens": {ONE: FIRST}, "merchants": (), "days": 2, "token_seconds": 100}
+    return clover(**usual | options)
+
+
+def merchant(simulator: Simulator, identity: str = ONE, token: str = FIRST) -> Merchant:
+    """A merchant as the settings give it."""
+    start = times.from_seconds(TUESDAY_NOON)
+    return Merchant(identity, "sandbox", simulator.url, start, refresh_token=Secret(token))
+
+
+@contextlib.contextmanager
+def manager(simulator: Simulator, path: Path) -> Iterator[Auth]:
+    """A token manager on the simulator's clock."""
+    auth = Auth("CLIENT", TokenStore(path), simulator.clock.now)
+    yield auth
+    auth.close()
+
+
+def refreshes(simulator: Simulator) -> int:
+    """How many refreshes were asked for."""
+    return sum(request.kind == "refresh" for request in simulator.requests)
+
+
+def settings_for(simulator: Simulator, path: Path, **more: Any) -> dict[str, Any]:
+    """Settings with refresh tokens."""
+    merchants = [
+        {"merchant_id": identity, "refresh_token": token}
+        for identity, token in simulator.options.refresh_tokens.items()
+    ]
+    rotation = {"merchants": merchants, "client_id": "CLIENT", "token_store": str(path)}
+    return config_for(simulator, **rotation, **more)
+
+
+def kept(path: Path, identity: str = ONE) -> Pair:
+    """The stored pair of a merchant."""
+    with TokenStore(path).locked() as store:
+        pair = store.get(identity)
+    assert pair
+    return pair
+
+
+# When a token is refreshed
+
+
+@pytest.mark.parametrize(("lifetime", "ahead"), [(100, 20), (1800, 60), (10, 2)])
+def test_a_token_is_refreshed_ahead(path: Path, lifetime: int, ahead: int) -> None:
+    """A token is used until the smaller of a minute and a fifth of its life is left."""
+    with rotating(token_seconds=lifetime) as shop, manager(shop, path) as auth:
+        first = auth.token(merchant(shop))
+        shop.clock.advance(lifetime - ahead - 0.5)
+        assert auth.token(merchant(shop)) == first
+        shop.clock.advance(1)
+        assert auth.token(merchant(shop)) != first
+        assert refreshes(shop) == 2
+        assert shop.spent_twice == []
+
+
+def test_a_refused_token_is_refreshed_once(shop: Simulator, path: Path) -> None:
+    """A 401 leads to one refresh, however many threads met it; a second 401 is the end."""
+    with manager(shop, path) as auth:
+        refused = auth.token(merchant(shop))
+        with ThreadPoolExecutor(8) as pool:
+            found = set(pool.map(lambda _: auth.renewed(merchant(shop), refused), range(8)))
+        assert len(found) == 1
+        assert refreshes(shop) == 2
+        shop.faults.add("merchant:401")
+        client = Client(auth)
+        with pytest.raises(UnauthorizedError, match=r"^401 Unauthorized"):
+            client.check(merchant(shop))
+        client.close()
+        assert refreshes(shop) == 3
+
+
+def test_a_clock_that_runs_ahead_refreshes_no_more_often(path: Path) -> None:
+    """Where every token seems to have expired, Clover alone tells when one has."""
+    with rotating(clock_skew_seconds=-7200) as shop, manager(shop, path) as auth:
+        client = Client(auth)
+        for _ in range(5):
+            client.check(merchant(shop))
+        assert refreshes(shop) == 1
+        shop.clock.advance(101)
+        client.check(merchant(shop))
+        client.close()
+        assert refreshes(shop) == 2
+
+
+def test_a_clock_that_lags_is_put_right_by_a_401(path: Path) -> None:
+    """A token that expired unnoticed is refreshed once, and the request made again."""
+    with rotating(clock_skew_seconds=7200) as shop, manager(shop, path) as auth:
+        client = Client(auth)
+        client.check(merchant(shop))
+        shop.clock.advance(101)
+        client.check(merchant(shop))
+        client.close()
+        assert refreshes(shop) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"[]", b'{"access_token":"a"}', b'{"access_token":"","refresh_token":"x"}', b"[" * 99999],
+)
+def test_an_answer_without_tokens_passes(
+    shop: Simulator, path: Path, answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that can't be read is a fault that passes; nothing of it is kept."""
+    monkeypatch.setattr("tap_clover_export.clover.auth.whole", lambda _: answer)
+    with manager(shop, path) as auth, pytest.raises(TransientError, match="a token refresh whose"):
+        auth.token(merchant(shop))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("expires", ["", "null", '"soon"', "NaN", "1e999", "{}", '"1772540000"'])
+def test_an_odd_expiration_loses_no_token(
+    shop: Simulator, path: Path, expires: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pair counts whatever its expiration looks like: its refresh token was paid for."""
+    more = f',"access_token_expiration":{expires}' if expires else ""
+    content = f'{{"access_token":"a","refresh_token":"r"{more}}}'.encode()
+    monkeypatch.setattr("tap_clover_export.clover.auth.whole", lambda _: content)
+    with manager(shop, path) as auth:
+        if expires == "NaN":
+            with pytest.raises(TransientError):
+                auth.token(merchant(shop))
+            return
+        assert auth.token(merchant(shop)) == Secret("a")
+    assert kept(path).refresh_token == Secret("r")
+
+
+# Store and configuration
+
+
+def test_a_new_pair_is_on_disk_before_its_first_use(shop: Simulator, path: Path) -> None:
+    """What `token` gives stands in the store already, the spent token beside it."""
+    with manager(shop, path) as auth:
+        token = auth.token(merchant(shop))
+    assert kept(path).access_token == token
+    assert kept(path).spent_token == Secret(FIRST)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_store_wins_until_somebody_logs_in_again(shop: Simulator, path: Path) -> None:
+    """The token that seeded the store yields to it; another one begins a new chain."""
+    with manager(shop, path) as auth:
+        first = auth.token(merchant(shop))
+    with manager(shop, path) as auth:
+        assert auth.token(merchant(shop)) == first
+    shop._clover.tokens._refresh["after-login"] = ONE
+    with manager(shop, path) as auth:
+        second = auth.token(merchant(shop, token="after-login"))
+        assert second != first
+    shop.clock.advance(90)
+    with manager(shop, path) as auth:
+        assert auth.token(merchant(shop, token="after-login")) not in (first, second)
+    assert shop.spent_twice == []
+    assert refreshes(shop) == 3
+
+
+def test_another_process_is_ahead(shop: Simulator, path: Path) -> None:
+    """What another process stored meanwhile is used, not refreshed again."""
+    with manager(shop, path) as mine, manager(shop, path) as other:
+        first = mine.token(merchant(shop))
+        shop.clock.advance(90)
+        newer = other.token(merchant(shop))
+        assert newer != first
+        assert mine.token(merchant(shop)) == newer
+        assert other.renewed(merchant(shop), first) == newer
+    assert refreshes(shop) == 2
+
+
+def test_a_refused_refresh_token_says_what_to_do(shop: Simulator, path: Path) -> None:
+    """The sentence names merchant, region and both ways out; the token is not tried again."""
+    with manager(shop, path) as auth:
+        for _ in range(3):
+            with pytest.raises(LoginNeededError) as caught:
+                auth.token(merchant(shop, token="unknown-token"))
+        assert refreshes(shop) == 1
+    said = str(caught.value)
+    for words in (ONE, "sandbox", "client_id", "log in to Clover again", "/oauth/v2/recovery"):
+        assert words in said
+    assert "unknown-token" not in said
+    assert not path.exists()
+
+
+def test_a_sync_without_a_good_refresh_token(shop: Simulator, path: Path) -> None:
+    """A run ends with that sentence, and spends no refused token twice over both streams."""
+    shop.faults.add("refresh:401")
+    outcome = sync(shop, **settings_for(shop, path))
+    assert outcome.code == 1
+    assert outcome.sentence.startswith(f"Missing: orders of merchant {ONE} from ")
+    assert "log in to Clover again" in outcome.sentence
+    assert refreshes(shop) == 1
+
+
+@pytest.mark.parametrize("fault", ["500", "429:retry-after=7", "reset", "html", "503"])
+def test_a_passing_fault_of_a_refresh(shop: Simulator, path: Path, fault: str) -> None:
+    """A refresh that did not come through is made again; the run is whole."""
+    board = shop.faults.add(f"refresh:{fault}*1")
+    outcome = sync(shop, **settings_for(shop, path))
+    assert board.fired == 1
+    assert outcome.code == 0, outcome.log
+
+
+@pytest.mark.parametrize("fault", ["short", "reset-after", "reset-mid"])
+def test_an_answer_that_was_lost(shop: Simulator, path: Path, fault: str) -> None:
+    """A pair that Clover gave and that never arrived leaves recovery or a person; it is said."""
+    shop.faults.add(f"refresh:{fault}*1")
+    outcome = sync(shop, **settings_for(shop, path))
+    assert outcome.code == 1
+    assert "/oauth/v2/recovery" in outcome.sentence
+    assert refreshes(shop) == 2
+
+
+# Disk
+
+
+def test_a_full_disk_spends_no_token(
+    shop: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the successor would not fit, a run ends with a sentence before it spends a token."""
+
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(token_store, "_sync", full)
+    outcome = sync(shop, **settings_for(shop, path))
+    assert outcome.code == 1
+    assert "token_store can't be used (No space left on device); give the path" in outcome.sentence
+    assert refreshes(shop) == 0
+    assert not list(path.parent.glob("*.room"))
+
+
+@pytest.mark.parametrize("place", ["/proc/tokens.json", "/sys/tokens.json", "/dev/null/t.json"])
+def test_a_store_that_cannot_be_written_spends_no_token(shop: Simulator, place: str) -> None:
+    """A read-only place is refused before a token is spent."""
+    with manager(shop, Path(place)) as auth, pytest.raises(TokenStoreError, match="can't be used"):
+        auth.token(merchant(shop))
+    assert refreshes(shop) == 0
+
+
+def test_a_store_of_thousands_stays_quick(path: Path) -> None:
+    """A refresh among 3,000 merchants takes little more work than to read and write their JSON.
+
+    On a usual machine that is 11 ms against 13, beside fsync and Clover.
+    """
+    pair = Pair("s" * 32, Secret("r" * 64), Secret("a" * 300), 1e9, 1e9, Secret("p" * 64))
+    store = TokenStore(path)
+    with store.locked(), store.room():
+        for number in range(3000):
+            store._pairs[f"M{number}"] = token_store._packed(pair)
+        store.put("M0", pair)
+    spent, plain = [], []
+    for number in range(1, 6):
+        begin = time.thread_time()
+        json.dumps(json.loads(path.read_bytes()))
+        plain.append(time.thread_time() - begin)
+        begin = time.thread_time()
+        with store.turn(f"M{number}"):
+            with store.locked():
+                store.get(f"M{number}")
+            with store.room(), store.locked():
+                store.put(f"M{number}", pair)
+        spent.append(time.thread_time() - begin)
+    assert path.stat().st_size > 1_000_000
+    assert min(spent) < 4 * min(plain)
+
+
+# Many at once
+
+
+def test_a_refresh_that_hangs_holds_up_nobody_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one merchant's refresh hangs, another's goes through."""
+    over = threading.Event()
+
+    async def stall(*_: object) -> None:
+        await asyncio.to_thread(over.wait, 30)
+
+    monkeypatch.setattr(simulator_wire, "stall", stall)
+    with rotating(refresh_tokens=FOUR) as shop, manager(shop, path) as auth:
+        hanging = shop.faults.add("refresh:hang*1")
+        slow = threading.Thread(target=auth.token, args=[merchant(shop)])
+        slow.start()
+        while not hanging.fired:
+            time.sleep(0.005)
+        auth.token(merchant(shop, *list(FOUR.items())[1]))
+        assert slow.is_alive()
+        over.set()
+        slow.join()
+        assert len(json.loads(path.read_bytes())["merchants"]) == 2
+
+
+CROWD = textwrap.dedent(
+    """
+    import json, sys, time, threading
+    from pathlib import Path
+    from tap_clover_export import times
+    from tap_clover_export.clover.auth import Auth
+    from tap_clover_export.clover.client import Client
+    from tap_clover_export.settings.merchants import Merchant
+    from tap_clover_export.settings.secret import Secret
+    from tap_clover_export.clover.token_store import TokenStore
+
+    path, url, tokens, seconds, shift = sys.argv[1:]
+    now = lambda: time.time() + float(shift)
+    client = Client(Auth("CLIENT", TokenStore(Path(path)), now))
+    shops = [
+        Merchant(name, "sandbox", url, times.from_seconds(0), refresh_token=Secret(token))
+        for name, token in json.loads(tokens).items()
+    ]
+    faults = []
+
+    def work(first):
+        end, number = time.monotonic() + float(seconds), first
+        try:
+            while time.monotonic() < end:
+                number += 1
+                client.check(shops[number % len(shops)])
+                time.sleep(0.01)
+        except Exception as error:
+            faults.append(repr(error))
+
+    threads = [threading.Thread(target=work, args=[n]) for n in range(4)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    sys.exit(" ".join(faults) or None)
+    """
+)
+
+
+def test_no_token_is_spent_twice_over_threads_and_processes(path: Path, long: bool) -> None:
+    """4 merchants with 3-second tokens, 4 threads in 2 processes: each token is spent once."""
+    seconds = 180.0 if long else 4.5
+    with rotating(refresh_tokens=FOUR, token_seconds=3) as shop:
+        shop.clock.frozen = False
+        shift = shop.clock.now() - time.time()
+        arguments = [str(path), shop.url, json.dumps(FOUR), str(seconds), str(shift)]
+        crowd = [
+            subprocess.Popen([sys.executable, "-c", CROWD, *arguments], stderr=subprocess.PIPE)
+            for _ in range(2)
+        ]
+        for process in crowd:
+            _, faults = process.communicate(timeout=seconds + 60)
+            assert process.returncode == 0, faults.decode()
+        assert shop.spent_twice == []
+        asked = [r.time for r in shop.requests]
+        span = max(asked) - min(asked)  # longer where one of them starts late
+        assert 4 * (seconds / 3 - 1) <= refreshes(shop) <= 4 * (span / 2 + 2)
+        assert {r.status for r in shop.requests if r.kind == "refresh"} == {200}
+
+
+# Deaths
+
+
+VICTIM = textwrap.dedent(
+    """
+    import os, signal, sys
+    from pathlib import Path
+    from tap_clover_export import times
+    from tap_clover_export.clover import token_store as tokens
+    from tap_clover_export.clover.auth import Auth
+    from tap_clover_export.settings.merchants import Merchant
+    from tap_clover_export.settings.secret import Secret
+
+    path, url, token, now, point = sys.argv[1:]
+
+    def die(*_, **__):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if point == "reserved":
+        Auth._spend = die
+    elif point == "answered":
+        tokens.TokenStore.put = die
+    elif point == "moved":
+        tokens.TokenStore._content = lambda self, real=tokens.TokenStore._content: (
+            die() if tokens.os.path.exists(self._next) else real(self)
+        )
+    elif point == "torn":
+        tokens._sync = lambda file, real=tokens._sync: (
+            (file.seek(40), file.write(b" " * 9999), file.flush(), die())
+            if tokens.os.path.exists(f"{path}.new") else real(file)
+        )
+    elif point == "written":
+        tokens.TokenStore._rename = die
+    elif point == "renamed":
+        real = tokens.os.replace
+        tokens.os.replace = lambda *a: (real(*a), die())
+    auth = Auth("CLIENT", tokens.TokenStore(Path(path)), lambda: float(now))
+    shop = Merchant("AAAA1111AAAA1", "sandbox", url, times.from_seconds(0), None, Secret(token))
+    auth.token(shop)
+    """
+)
+LOST = {"answered", "moved", "torn"}
+"""Where the answer was not on disk yet: only Clover's recovery, or a person, helps."""
+
+
+@pytest.mark.parametrize(
+    "point", ["reserved", "answered", "moved", "torn", "written", "renamed", "none"]
+)
+def test_a_death_at_any_point(shop: Simulator, path: Path, point: str) -> None:
+    """After SIGKILL around a refresh the next run works, unless the answer died on its way."""
+    with manager(shop, path) as auth:
+        auth.token(merchant(shop))
+    before = kept(path)
+    shop.clock.advance(90)
+    arguments = [str(path), shop.url, FIRST, str(shop.clock.now()), point]
+    done = subprocess.run([sys.executable, "-c", VICTIM, *arguments], check=False, timeout=60)
+    assert done.returncode == (0 if point == "none" else -signal.SIGKILL)
+
+    with manager(shop, path) as auth:
+        if point in LOST:
+            with pytest.raises(LoginNeededError, match="/oauth/v2/recovery"):
+                auth.token(merchant(shop))
+            assert kept(path) == before
+            return
+        client = Client(auth)
+        client.check(merchant(shop))
+        client.close()
+    assert shop.spent_twice == []
+    assert refreshes(shop) == 2
+    assert kept(path).spent_token == before.refresh_token
+
+
+def test_deaths_at_random_moments(path: Path, long: bool) -> None:
+    """Killed amid its refreshes again and again, the store stays readable and tidy."""
+    rounds = 300 if long else 6
+    with rotating(token_seconds=1) as shop:
+        shop.clock.frozen = False
+        login = 0
+        for number in range(rounds):
+            delay = number % 12 * 0.005
+            shift = shop.clock.now() - time.time()
+            token = f"login-{login}" if login else FIRST
+            arguments = [str(path), shop.url, json.dumps({ONE: token}), "60", str(shift)]
+            before = refreshes(shop)
+            process = subprocess.Popen([sys.executable, "-c", CROWD, *arguments])
+            kept_before = path.read_bytes() if path.exists() else b""
+            while refreshes(shop) == before and process.poll() is None:
+                time.sleep(0.001)
+            if number % 2:  # the pair is kept, however long that takes; the next may be under way
+                while not path.exists() or path.read_bytes() == kept_before:
+                    assert process.poll() is None
+                    time.sleep(0.001)
+            time.sleep(delay)
+            process.kill()
+            process.wait()
+            with manager(shop, path) as auth:
+                try:
+                    auth.token(merchant(shop, token=token))
+                except LoginNeededError:
+                    stored = kept(path).refresh_token.reveal() if path.exists() else token
+                    assert {stored, token} & shop._clover.tokens._spent
+                    login += 1
+                    shop._clover.tokens._refresh[f"login-{login}"] = ONE
+        assert login < rounds
+        assert not Path(f"{path}.new").exists()
+
+
+def test_a_signal_amid_a_refresh_loses_no_token(
+    shop: Simulator, path: Path, tmp_path: Path
+) -> None:
+    """A run that SIGTERM ends while Clover is slow with a refresh still keeps the new pair."""
+    slow = shop.faults.add("refresh:hang=3*1")
+    config = write_config(tmp_path, settings_for(shop, path))
+    arguments = [sys.executable, "-m", "tap_clover_export", "--config", config]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        while not slow.fired:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert kept(path).spent_token == Secret(FIRST)
+    assert sync(shop, **settings_for(shop, path)).code == 0
+    assert shop.spent_twice == []
+
+
+def test_rooms_of_dead_runs_are_swept(path: Path) -> None:
+    """What a killed run reserved is removed an hour later."""
+    old, young = (path.parent / f"{path.name}.{name}.room" for name in ("old", "young"))
+    for room in (old, young):
+        room.write_bytes(b"")
+    os.utime(old, (1, 1))
+    with TokenStore(path).room():
+        pass
+    assert not old.exists()
+    assert young.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\0" * 99, b'{"merchants":{"M1"', b"[]"])
+def test_a_torn_successor_is_dropped(path: Path, content: bytes) -> None:
+    """A file that was not written whole never takes the store's place."""
+    pair = Pair("seed", Secret("r"))
+    with TokenStore(path).locked() as store, store.room():
+        store.put("M1", pair)
+    Path(f"{path}.new").write_bytes(content)
+    assert kept(path, "M1") == pair
+    assert not Path(f"{path}.new").exists()
+
+
+def test_a_pair_that_does_not_reach_the_disk_is_not_used(
+    shop: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails amid the write ends the refresh with a sentence."""
+
+    def fail(_: TokenStore) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(TokenStore, "_rename", fail)
+    with manager(shop, path) as auth:
+        with pytest.raises(TokenStoreError, match="Input/output error"):
+            auth.token(merchant(shop))
+        monkeypatch.undo()
+        auth.token(merchant(shop))
+    assert refreshes(shop) == 1
+
+
+# --test
+
+
+def test_the_test_option_rotates_and_keeps(tmp_path: Path, path: Path) -> None:
+    """`--test` refreshes, keeps the pair and says a line a merchant, for tokens of both kinds."""
+    with clover(merchants=(TWO,), refresh_tokens={ONE: FIRST}, days=2) as shop:
+        settings = settings_for(shop, path)
+        settings["merchants"].append({"merchant_id": TWO, "access_token": "token-of-two"})
+        config = write_config(tmp_path, settings)
+        done = command("--config", config, "--test")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [
+            f"{ONE} (sandbox): accepted.",
+            f"{TWO} (sandbox): accepted.",
+        ]
+        assert kept(path).spent_token == Secret(FIRST)
+        settings["merchants"][0]["refresh_token"] = "withdrawn"
+        done = command("--config", write_config(tmp_path, settings), "--test")
+        assert done.returncode == 1
+        assert done.stdout.startswith(f"{ONE} (sandbox): refused: Clover refused the refresh token")
+        assert done.stdout.splitlines()[1] == f"{TWO} (sandbox): accepted."
+        assert {request.kind for request in shop.requests} == {"merchant", "refresh"}
+    done = command("--config", config, "--test")
+    assert done.returncode == 1
+    assert done.stdout.count(": not reachable: the connection failed; look at") == 2
+
+
+def test_two_runs_at_once(tmp_path: Path, path: Path, long: bool) -> None:
+    """Two whole runs of 4 merchants share 3-second tokens: none is spent twice, both are whole."""
+    options: dict[str, Any] = {"refresh_tokens": FOUR, "token_seconds": 3, "export_seconds": 1}
+    days = 600 if long else 55
+    with rotating(**options, days=days, now=time.time(), max_concurrent=8) as shop:
+        shop.clock.frozen = False
+        settings = settings_for(shop, path, max_concurrent_exports=3, end_date=iso(time.time()))
+        config = write_config(tmp_path, settings)
+        with ThreadPoolExecutor(2) as pool:
+            both = list(pool.map(lambda _: command("--config", config, timeout=200), range(2)))
+        held = {r["id"] for m in FOUR for r in shop.records(m, "ORDERS")}
+        for done in both:
+            assert done.returncode == 0, done.stderr
+            rows = [json.loads(line) for line in done.stdout.splitlines()]
+            orders = [
+                row["record"]["id"]
+                for row in rows
+                if row.get("stream") == "orders" and "record" in row
+            ]
+            assert set(orders) == held
+        assert shop.spent_twice == []
+        assert refreshes(shop) > len(FOUR)

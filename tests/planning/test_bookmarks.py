@@ -1,0 +1,209 @@
+"""Bookmarks: a partition's entry in the state, read and written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap_clover_export import times
+from tap_clover_export.errors import StateError
+from tap_clover_export.planning import bookmarks
+from tap_clover_export.planning.bookmarks import Pending, Standing
+from tap_clover_export.planning.windows import Window
+
+WHERE = "orders of merchant M1"
+T1, T2, T3 = (f"2026-0{month}-01T00:00:00.001Z" for month in (1, 2, 3))
+CREATED = "2026-03-01T10:00:00.500Z"
+
+
+def _pending(identity: str = "E1", start: str = T1, end: str = T2) -> Pending:
+    return Pending(identity, Window(times.parse(start), times.parse(end)), times.parse(CREATED))
+
+
+def _row(**changes: Any) -> dict[str, Any]:
+    return {"id": "E1", "start": T1, "end": T2, "created": CREATED, **changes}
+
+
+def test_a_written_entry_is_the_contracts() -> None:
+    """The entry holds exactly what the contract names, its times with milliseconds and Z."""
+    entry: dict[str, Any] = {"context": {"merchant_id": "M1"}}
+
+    bookmarks.write(entry, bookmark=times.parse(T1), pending=[_pending()])
+
+    assert entry == {
+        "context": {"merchant_id": "M1"},
+        "replication_key": "modifiedTime",
+        "replication_key_value": T1,
+        "pending_exports": [{"id": "E1", "start": T1, "end": T2, "created": CREATED}],
+    }
+
+
+def test_when_the_time_before_a_bookmark_was_exported() -> None:
+    """It is kept with the bookmark that it belongs to; one that can't be read means a look-back."""
+    entry: dict[str, Any] = {}
+    time, later = times.parse(T1), times.parse(T2)
+    bookmarks.write(entry, bookmark=time, pending=[], exported=later)
+    assert bookmarks.read(entry, WHERE) == Standing(time, (), later)
+    bookmarks.write(entry, bookmark=None, pending=[])
+    assert bookmarks.read(entry, WHERE).exported == later
+    for odd in (7, None, "soon"):
+        assert bookmarks.read(entry | {"exported_at": odd}, WHERE) == Standing(time)
+    bookmarks.write(entry, bookmark=later, pending=[])
+    assert bookmarks.read(entry, WHERE) == Standing(later)
+
+
+def test_an_empty_entry_is_a_fresh_partition() -> None:
+    """A partition that was never exported has neither bookmark nor pending exports."""
+    assert bookmarks.read({}, WHERE) == Standing()
+    assert bookmarks.read({"context": {"merchant_id": "M1"}}, WHERE) == Standing()
+    assert bookmarks.read({"pending_exports": None}, WHERE) == Standing()
+    assert bookmarks.read({"pending_exports": []}, WHERE) == Standing()
+
+
+def test_pending_without_a_bookmark() -> None:
+    """A first run that was killed leaves pending exports and no bookmark."""
+    entry: dict[str, Any] = {}
+    bookmarks.write(entry, bookmark=None, pending=[_pending()])
+
+    assert entry == {"pending_exports": [_row()]}
+    assert bookmarks.read(entry, WHERE) == Standing(None, (_pending(),))
+
+
+_MS = st.integers(times.to_ms(times.parse("2010-01-01")), times.to_ms(times.parse("2100-01-01")))
+_EXPORTS = st.lists(
+    st.tuples(
+        st.from_regex(r"[A-Z0-9]{1,13}", fullmatch=True), _MS, st.integers(1, 10**10), _MS
+    ).map(
+        lambda made: Pending(
+            made[0],
+            Window(times.from_ms(made[1]), times.from_ms(made[1] + made[2])),
+            times.from_ms(made[3]),
+        )
+    ),
+    max_size=4,
+)
+
+
+@given(st.none() | _MS, _EXPORTS)
+def test_what_is_written_reads_back(bookmark: int | None, pending: list[Pending]) -> None:
+    """An entry goes through JSON and comes back as it was, in its order."""
+    entry: dict[str, Any] = {}
+    time = None if bookmark is None else times.from_ms(bookmark)
+    bookmarks.write(entry, bookmark=time, pending=pending)
+
+    assert bookmarks.read(json.loads(json.dumps(entry)), WHERE) == Standing(time, tuple(pending))
+
+
+@given(st.lists(st.none() | _MS, min_size=1, max_size=6))
+def test_a_bookmark_never_moves_backwards(moves: list[int | None]) -> None:
+    """Whatever is written in whichever order, the bookmark is the latest of it."""
+    entry: dict[str, Any] = {}
+    seen: list[int] = []
+    for move in moves:
+        bookmarks.write(entry, bookmark=None if move is None else times.from_ms(move), pending=[])
+        seen += [] if move is None else [move]
+        expected = times.ms_to_text(max(seen)) if seen else None
+        assert entry.get("replication_key_value") == expected
+
+
+def test_pending_exports_go_when_none_is_left() -> None:
+    """With nothing pending the key is gone, not an empty list; the bookmark stays."""
+    entry: dict[str, Any] = {}
+    bookmarks.write(entry, bookmark=times.parse(T1), pending=[_pending()])
+    bookmarks.write(entry, bookmark=None, pending=[])
+
+    assert entry == {"replication_key": "modifiedTime", "replication_key_value": T1}
+
+
+@pytest.mark.parametrize(
+    "value", ["2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00"]
+)
+def test_bookmarks_by_hand_may_be_written_shorter(value: str) -> None:
+    """A hand-edited bookmark may be any ISO 8601 date or date-time."""
+    entry = {"replication_key": "modifiedTime", "replication_key_value": value}
+
+    assert bookmarks.read(entry, WHERE).bookmark == times.parse("2026-01-01")
+
+
+@pytest.mark.parametrize("value", ["x", "", 5, 1772442000000, True, [], {}, ["2026-01-01"]])
+def test_bookmarks_that_are_no_time_are_refused(value: Any) -> None:
+    """A bookmark that is no time is a sentence; one that is not even text is a TypeError."""
+    entry = {"replication_key": "modifiedTime", "replication_key_value": value}
+    with pytest.raises(StateError) as caught:
+        bookmarks.read(entry, WHERE)
+
+    assert str(caught.value) == (
+        f"The state of {WHERE} holds a bookmark that is no time; "
+        "correct it, or remove this entry to export from start_date."
+    )
+
+
+@pytest.mark.parametrize("value", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"])
+def test_bookmarks_off_the_calendar_are_refused(value: str) -> None:
+    """A bookmark whose offset leaves the calendar is a StateError."""
+    entry = {"replication_key": "modifiedTime", "replication_key_value": value}
+    with pytest.raises(StateError):
+        bookmarks.read(entry, WHERE)
+
+
+@pytest.mark.parametrize("key", [None, "createdTime", "updated_at", "", 5])
+def test_bookmarks_of_another_key_are_refused(key: Any) -> None:
+    """A bookmark of another replication key (another tap's state) is refused in a sentence."""
+    entry = {"replication_key": key, "replication_key_value": T1}
+    with pytest.raises(StateError, match="another replication key than modifiedTime; correct it"):
+        bookmarks.read(entry, WHERE)
+
+
+@pytest.mark.parametrize(
+    "pending",
+    [
+        5,
+        True,
+        {"id": "E1"},
+        "E1",
+        ["E1"],
+        [None],
+        [[]],
+        [{}],
+        [_row(id=None)],
+        [_row(id=5)],
+        [_row(id="")],
+        [_row(id="../x")],
+        [_row(id="E1?x")],
+        [_row(id="E 1")],
+        [_row(start="x")],
+        [_row(end=None)],
+        [_row(end=5)],
+        [_row(created="soon")],
+        [_row(start=T2)],
+        [_row(start=T3)],
+        [{"id": "E1", "start": T1, "end": T2}],
+        [_row(), _row(id="/")],
+    ],
+    ids=repr,
+)
+def test_pending_exports_that_cannot_be_read_are_refused(pending: Any) -> None:
+    """Hand-edited or foreign pending exports are refused in a sentence, never misread."""
+    with pytest.raises(StateError) as caught:
+        bookmarks.read({"pending_exports": pending}, WHERE)
+
+    assert str(caught.value) == (
+        f"The state of {WHERE} holds pending_exports that can't be read; "
+        "remove them to have Clover asked anew."
+    )
+
+
+@pytest.mark.parametrize("name", ["start", "end", "created"])
+def test_pending_times_off_the_calendar_are_refused(name: str) -> None:
+    """A pending time whose offset leaves the calendar is a StateError."""
+    with pytest.raises(StateError):
+        bookmarks.read({"pending_exports": [_row(**{name: "9999-12-31T23:59:59-12:00"})]}, WHERE)
+
+
+def test_further_names_of_a_pending_export_are_left_alone() -> None:
+    """A newer version of the tap may write more into a pending export."""
+    assert bookmarks.read({"pending_exports": [_row(more=1)]}, WHERE).pending == (_pending(),)

@@ -1,0 +1,1 @@
+"""Documents, package, settings and orchestration, each in step with the code."""

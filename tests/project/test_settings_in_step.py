@@ -1,0 +1,141 @@
+"""The settings stand in tap.py, meltano.yml, .env.example, the README and for the hub, in step."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from tap_clover_export.clover.transport import FILE_LIMIT
+from tap_clover_export.settings.merchants import BASE_URLS
+from tap_clover_export.tap import OWN_SETTINGS, TapCloverExport
+
+ROOT = Path(__file__).parents[2]
+PREFIX = "TAP_CLOVER_EXPORT_"
+PROPERTIES: dict[str, dict[str, Any]] = {
+    name: field
+    for name, field in TapCloverExport.config_jsonschema["properties"].items()
+    if name in OWN_SETTINGS
+}
+DEFAULTS = {
+    name: field["default"] for name, field in PROPERTIES.items() if field.get("default") is not None
+}
+MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
+EXTRACTOR = MELTANO["plugins"]["extractors"][0]
+SETTINGS: dict[str, dict[str, Any]] = {field["name"]: field for field in EXTRACTOR["settings"]}
+DEFINITION = yaml.safe_load(
+    (ROOT / "plugins" / "extractors" / "tap-clover-export.yml").read_text(encoding="utf-8")
+)
+HUB = {"domain_url", "keywords", "maintenance_status", "prereq", "settings_preamble"}
+"""Keys that only Meltano's hub knows."""
+NO_USE = {"faker_config"}
+"""Settings of the SDK that need a package which the tap does not install."""
+SAMPLES = dict(
+    re.findall(
+        rf"^(?:# )?{PREFIX}(\w+)=(.*)$",
+        (ROOT / ".env.example").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+)
+ROWS = dict(
+    re.findall(
+        r"^\| `(\w+)` \|(.*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+)
+
+
+def test_every_setting_stands_in_meltano_yml() -> None:
+    """Meltano knows the tap's settings, in the tap's order, and no others."""
+    assert list(SETTINGS) == list(PROPERTIES)
+
+
+def test_every_setting_stands_in_the_sample_environment() -> None:
+    """.env.example has every setting, in the tap's order, and no others."""
+    assert list(SAMPLES) == [name.upper() for name in PROPERTIES]
+
+
+def test_every_setting_stands_in_the_readme() -> None:
+    """The README's table has every setting, and no others of the tap's."""
+    assert ROWS.keys() >= PROPERTIES.keys()
+    named = set(re.findall(rf"{PREFIX}([A-Z]+(?:_[A-Z]+)*)", readme()))
+    assert named - {FILE_LIMIT.removeprefix(PREFIX)} <= SAMPLES.keys()
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_meltano_says_what_the_tap_says(name: str) -> None:
+    """Label, description, default and secrecy are the tap's."""
+    ours, theirs = PROPERTIES[name], SETTINGS[name]
+    assert theirs["label"] == ours["title"]
+    assert theirs["description"] == ours["description"]
+    assert theirs.get("value") == DEFAULTS.get(name)
+    assert theirs.get("sensitive", False) == ours.get("secret", False)
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_defaults_are_said_everywhere(name: str) -> None:
+    """The sample and the README's row name the default."""
+    assert SAMPLES[name.upper()] == str(DEFAULTS[name])
+    assert re.search(rf"(?<![\w.]){re.escape(str(DEFAULTS[name]))}(?![\w.])", ROWS.get(name, ""))
+
+
+def test_no_number_is_a_decimal() -> None:
+    """Meltano 4 can't hand over a decimal from the environment."""
+    assert "decimal" not in {field["kind"] for field in SETTINGS.values()}
+
+
+def test_meltano_knows_the_regions_and_capabilities() -> None:
+    """Regions and capabilities are the tap's."""
+    regions = [option["value"] for option in SETTINGS["region"]["options"]]
+    assert regions == list(BASE_URLS)
+    ours = {str(capability.value) for capability in TapCloverExport.capabilities}
+    assert set(EXTRACTOR["capabilities"]) == ours
+
+
+def test_the_definition_says_what_meltano_yml_says() -> None:
+    """The definition is this project's own entry, but for where the package comes from."""
+    differs = {"pip_url", "settings"}
+    entry = {name: value for name, value in EXTRACTOR.items() if name not in differs}
+    assert {name: DEFINITION.get(name) for name in entry} == entry
+    assert DEFINITION["settings"][: len(SETTINGS)] == EXTRACTOR["settings"]
+    assert DEFINITION["pip_url"] == "tap-clover-export"
+
+
+def test_the_definition_has_the_settings_of_the_sdk() -> None:
+    """After the tap's own stand those that the SDK adds, of the kind that they have there."""
+    schema: dict[str, Any] = {"properties": {}}
+    TapCloverExport.append_builtin_config(schema)
+    theirs = {
+        name: field["type"][0] for name, field in schema["properties"].items() if name not in NO_USE
+    }
+    added = DEFINITION["settings"][len(SETTINGS) :]
+    assert {field["name"]: field["kind"] for field in added} == theirs
+
+
+def test_the_definition_is_of_the_form_of_meltano() -> None:
+    """Meltano's own schema takes it, and this project's meltano.yml, whole."""
+    schema = json.loads(
+        resources.files("meltano.schemas").joinpath("meltano.schema.json").read_text()
+    )
+    entry = {name: value for name, value in DEFINITION.items() if name not in HUB}
+    jsonschema.validate({"plugins": {"extractors": [entry]}}, schema)
+    jsonschema.validate(MELTANO, schema)
+
+
+def test_every_scheduled_job_exists_and_runs_in_the_us_hours() -> None:
+    """Schedules start while Clover's export service is open in the US, 10:00 to 15:00 UTC."""
+    jobs = {job["name"] for job in MELTANO["jobs"]}
+    for schedule in MELTANO["schedules"]:
+        _, hour, *_ = schedule["interval"].split()
+        assert schedule["job"] in jobs
+        assert 10 <= int(hour) < 15
+
+
+def readme() -> str:
+    """Read the README."""
+    return (ROOT / "README.md").read_text(encoding="utf-8")

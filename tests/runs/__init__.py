@@ -1,0 +1,1 @@
+"""Whole runs of the tap against the local Clover."""

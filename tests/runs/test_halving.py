@@ -1,0 +1,64 @@
+"""Windows that are refused or never finished as a whole come as halves."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.harness import ONE, TYPES, assert_whole, clover, iso, sync
+
+DAY = 86_400.0
+
+
+def test_thirty_days_refused() -> None:
+    """Where exactly 30 days are refused, two halves bring the same."""
+    with clover(days=60, orders_per_day=2, refuse_exactly_max=True) as simulator:
+        outcome = sync(simulator)
+        assert outcome.code == 0, outcome.log
+        assert_whole(outcome, simulator)
+        assert "trying it as two halves" in outcome.log
+        widths = {(export.end - export.start) / 1000 / DAY for export in simulator.exports}
+        assert max(widths) < 30
+
+
+def test_a_narrow_window_refused_with_400() -> None:
+    """A 400 on a window of 29 days or less fails with Clover's words, without halves."""
+    with clover(days=20, orders_per_day=2) as simulator:
+        fault = simulator.faults.add(f"create[{ONE}/ORDERS]:400")
+        outcome = sync(simulator)
+        assert outcome.code == 1
+        assert fault.fired == 1
+        assert "400 Bad Request" in outcome.sentence
+
+
+@pytest.mark.parametrize("stuck", [1, 2, 3])
+def test_an_export_that_never_finishes(stuck: int) -> None:
+    """Given up after export_timeout_minutes and asked for as halves, it comes whole."""
+    with clover(days=20, orders_per_day=3, max_concurrent=50) as simulator:
+        for kind in TYPES.values():
+            simulator.faults.add(f"poll[{ONE}/{kind}]:stay-pending*{stuck}")
+        start = simulator.clock.now()
+        outcome = sync(simulator, poll_interval_seconds=60, export_timeout_minutes=30)
+        assert outcome.code == 0, outcome.log
+        held = {
+            stream: [r for r in simulator.records(ONE, kind) if r["createdTime"] < start * 1000]  # type: ignore[arg-type]
+            for stream, kind in TYPES.items()
+        }
+        for stream, records in held.items():
+            due = {r["id"] for r in records if r["modifiedTime"] < start * 1000}
+            assert {identity for _, identity in outcome.counts(stream)} >= due
+        assert outcome.log.count("did not finish") == 2 * stuck
+        assert simulator.clock.now() - start < 2 * stuck * 35 * 60
+
+
+def test_halves_stay_in_order() -> None:
+    """The bookmark moves half by half, and never past one that is missing."""
+    with clover(days=20, orders_per_day=3, max_concurrent=50) as simulator:
+        simulator.faults.add(f"poll[{ONE}/ORDERS]:stay-pending*1")
+        simulator.faults.add(f"create[{ONE}/ORDERS]:403@2")
+        outcome = sync(simulator, poll_interval_seconds=60)
+        assert outcome.code == 1
+        bookmark = outcome.bookmark("orders", ONE)
+        assert bookmark
+        assert f"Missing: orders of merchant {ONE} from {bookmark} on" in outcome.sentence
+        first = simulator.exports[0]
+        assert bookmark == iso((first.start + first.end) // 2 / 1000)

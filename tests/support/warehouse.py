@@ -1,0 +1,130 @@
+"""What a loader keeps of the tap's output, held against what Clover holds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from tests.support.harness import TYPES, entry, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tap_clover_export.simulator import Simulator
+
+Field = Literal["createdTime", "modifiedTime"]
+
+
+class Warehouse:
+    """The records by key, the last one wins, and the last state; filled run by run.
+
+    Args:
+        simulator: The local Clover that the records come from.
+        since: The `start_date`, epoch seconds.
+    """
+
+    def __init__(self, simulator: Simulator, since: float = 0.0) -> None:
+        self.simulator = simulator
+        self.since = since
+        self.rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.state: dict[str, Any] = {}
+
+    @property
+    def field(self) -> Field:
+        """The field that Clover's windows hold."""
+        return cast("Field", self.simulator.options.window_field)
+
+    def load(self, output: bytes, *, torn: bool = False) -> list[dict[str, Any]]:
+        """Take in what a run wrote; at every STATE, no bookmark is ahead of what came before.
+
+        Args:
+            output: The lines.
+            torn: Whether the last line may be torn, as after a SIGKILL; it is lost then.
+
+        Returns:
+            The messages.
+        """
+        lines = output.splitlines(keepends=True)
+        if torn and lines and not lines[-1].endswith(b"\n"):
+            lines.pop()
+        assert all(line.endswith(b"\n") for line in lines)
+        messages = [json.loads(line) for line in lines]
+        ahead = {key: self._in_order(*key) for key in self.partitions()}
+        for message in messages:
+            if message["type"] == "RECORD":
+                row = message["record"]
+                self.rows[message["stream"], row["merchant_id"], row["id"]] = row
+            elif message["type"] == "STATE":
+                self._move(message["value"], ahead)
+        return messages
+
+    def _move(
+        self, state: dict[str, Any], ahead: dict[tuple[str, str], list[dict[str, Any]]]
+    ) -> None:
+        skew = self.simulator.options.clock_skew_seconds
+        now = iso(self.simulator.clock.now() + min(0.0, skew))
+        for (stream, merchant), held in ahead.items():
+            before, after = (self.bookmark(stream, merchant, of) for of in (self.state, state))
+            assert before <= after <= now
+            while held and iso(held[-1][self.field] / 1000) < after:
+                record = held.pop()
+                if record[self.field] / 1000 >= self.since:
+                    self.expect(stream, merchant, record)
+        self.state = json.loads(json.dumps(state))
+
+    def expect(self, stream: str, merchant: str, record: Mapping[str, Any]) -> None:
+        """A record of Clover's is here; in its last version where that is what windows hold."""
+        row = self.rows.get((stream, merchant, record["id"]))
+        assert row, f"{stream} {record['id']} of {iso(record[self.field] / 1000)} is lost"
+        if self.field == "modifiedTime":
+            self.expect_version(stream, merchant, record)
+
+    def expect_version(self, stream: str, merchant: str, record: Mapping[str, Any]) -> None:
+        """A record of Clover's is here in this version or a later one."""
+        row = self.rows[stream, merchant, record["id"]]
+        assert row["modifiedTime"] >= iso(record["modifiedTime"] / 1000), record["id"]
+
+    def expect_whole(self, until: float) -> None:
+        """Everything that Clover holds is here, and the bookmarks are at the end.
+
+        Args:
+            until: The time to which the last run exported, epoch seconds.
+        """
+        for stream, merchant in self.partitions():
+            assert self.bookmark(stream, merchant) >= iso(until)
+            assert "pending_exports" not in entry(self.state, stream, merchant)
+            self.expect_until(stream, merchant, until)
+
+    def expect_until(self, stream: str, merchant: str, until: float) -> None:
+        """Everything that Clover holds up to a time is here."""
+        for record in self._in_order(stream, merchant):
+            if self.since <= record[self.field] / 1000 < until:
+                self.expect(stream, merchant, record)
+
+    def bookmark(self, stream: str, merchant: str, state: dict[str, Any] | None = None) -> str:
+        """A partition's bookmark; empty where there is none."""
+        value = entry(self.state if state is None else state, stream, merchant)
+        return str(value.get("replication_key_value", ""))
+
+    def pending(
+        self, state: dict[str, Any] | None = None
+    ) -> Iterator[tuple[str, str, dict[str, str]]]:
+        """The exports that the state holds as asked for."""
+        state = self.state if state is None else state
+        for stream, merchant in self.partitions():
+            for export in entry(state, stream, merchant).get("pending_exports", []):
+                yield stream, merchant, export
+
+    def partitions(self) -> list[tuple[str, str]]:
+        """Stream and merchant of each."""
+        return [(stream, merchant) for stream in TYPES for merchant in self.merchants]
+
+    @property
+    def merchants(self) -> list[str]:
+        """The merchants' ids."""
+        return list(self.simulator.options.merchants)
+
+    def _in_order(self, stream: str, merchant: str) -> list[dict[str, Any]]:
+        """What Clover holds now, by the windows' field, the last first."""
+        records = self.simulator.records(merchant, TYPES[stream])  # type: ignore[arg-type]
+        return sorted(records, key=lambda record: -record[self.field])
