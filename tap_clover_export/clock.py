@@ -16,6 +16,10 @@ class Clock(Protocol):
         """Seconds since the epoch."""
         ...
 
+    def monotonic(self) -> float:
+        """Seconds since some moment; durations are measured on it, which nobody sets back."""
+        ...
+
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
         ...
@@ -25,6 +29,7 @@ class SystemClock:
     """The machine's own time."""
 
     now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
 
 

@@ -35,14 +35,24 @@ Each text is for people: a sentence or a part of one, without secrets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class CloverError(Exception):
-    """An attempt that did not give what was asked for; its text says why."""
+    """An attempt that did not give what was asked for; its text says why.
+
+    Attributes:
+        request_id: Clover's own name for the request, if its answer gave one.
+    """
+
+    request_id: str | None = None
+
+    def in_full(self) -> str:
+        """What went wrong, with what Clover's support asks for."""
+        return f"{self}, request {self.request_id}" if self.request_id else str(self)
 
 
 class TransientError(CloverError):
@@ -72,19 +82,31 @@ class RateLimitedError(CloverError):
 
     Attributes:
         retry_after: The seconds it asked to wait, if it did.
+        scope: Whose limit it is: the token's or the app's.
     """
 
-    def __init__(self, retry_after: float | None) -> None:
+    def __init__(self, retry_after: float | None, scope: Literal["token", "app"]) -> None:
         super().__init__("429 Too Many Requests")
         self.retry_after = retry_after
+        self.scope = scope
 
 
 class UnauthorizedError(CloverError):
     """401 or 403: this token may not do this."""
 
+    @property
+    def status(self) -> int:
+        """401 or 403."""
+        return int(str(self)[:3])
+
 
 class BadRequestError(CloverError):
     """Another 4xx, with Clover's words."""
+
+    @property
+    def too_much(self) -> bool:
+        """Whether this is how Clover says that a request is too heavy for it."""
+        return "internal error" in str(self).lower()
 
 
 class NotFoundError(CloverError):

@@ -20,11 +20,12 @@ from tap_clover_export.errors import (
     TokenStoreError,
     UnauthorizedError,
 )
-from tap_clover_export.exports.export import Partition, refusal
+from tap_clover_export.planning.plan import Partition
+from tap_clover_export.exports.export import refusal
 from tap_clover_export.exports.exporter import Exporter
 from tap_clover_export.exports.spool import EXPORT_BYTES
 from tap_clover_export.planning import bookmarks, windows
-from tap_clover_export.planning.plan import work
+from tap_clover_export.planning.plan import plan_partition
 from tap_clover_export.preview import overview
 from tap_clover_export.progress.log import Chronicle
 from tap_clover_export.progress.stats import Tally
@@ -95,7 +96,7 @@ class Run:
         self.chronicle = Chronicle(self.tally)
         now = times.from_seconds(self._clock.now())
         self.work = [
-            work(
+            plan_partition(
                 partition,
                 number,
                 bookmarks.read(self.entry(partition), str(partition)),

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tap_clover_export.clover.token_store import Pair
-from tap_clover_export.clover.transport import Spending, attempt, open_session, raise_for, whole
+from tap_clover_export.clover.token_store import TokenPair
+from tap_clover_export.clover.transport import send, open_session, read_body
+from tap_clover_export.clover.error_mapping import raise_for
 from tap_clover_export.errors import (
     CloverError,
     LoginNeededError,
@@ -39,6 +40,20 @@ CLOSE_SECONDS = 60.0
 _TOKEN = re.compile(r"[!-~]{1,8192}")
 
 
+class RefreshTokenBody(AuthBase):
+    """A refresh token as the body of the one request that uses it up."""
+
+    def __init__(self, client_id: str | None, token: Secret) -> None:
+        self._client_id = client_id
+        self._token = token
+
+    @override
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body = {"client_id": self._client_id, "refresh_token": self._token.reveal()}
+        request.prepare_body(data=None, files=None, json=body)
+        return request
+
+
 class Auth:
     """Gives the access token of a merchant; safe over threads and over processes."""
 
@@ -54,7 +69,7 @@ class Auth:
         self._store = store
         self._now = now
         self._session = open_session()
-        self._pairs: dict[str, Pair] = {}
+        self._pairs: dict[str, TokenPair] = {}
         self._refused: dict[Secret, _Refusal] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -75,16 +90,13 @@ class Auth:
         return pair.access_token
 
     def renewed(self, merchant: Merchant, refused: Secret) -> Secret:
-        """Another token after a 401, once.
+        """Another token after a 401 to one that rotates.
 
         Raises:
-            Refused: The token is a fixed one.
             LoginNeededError: The refresh token is no longer good.
             TokenStoreError: The store can't be used.
             Transient: The refresh did not come through.
         """
-        if merchant.access_token:
-            raise UnauthorizedError("401 Unauthorized")
         with self._locks[merchant.id]:
             pair = self._pairs.get(merchant.id)
             if pair is None or pair.access_token == refused:
@@ -99,7 +111,7 @@ class Auth:
                 lock.release()
         self._session.close()
 
-    def _stale(self, pair: Pair) -> bool:
+    def _stale(self, pair: TokenPair) -> bool:
         """Whether a pair is about to expire; one that came old is Clover's to judge alone."""
         if not pair.access_token:
             return True
@@ -107,7 +119,7 @@ class Auth:
         ahead = min(AHEAD_SECONDS, lifetime * AHEAD_SHARE)
         return lifetime > 0 and self._now() >= pair.access_expires - ahead
 
-    def _refresh(self, merchant: Merchant, good: Callable[[Pair], bool]) -> Pair:
+    def _refresh(self, merchant: Merchant, good: Callable[[TokenPair], bool]) -> TokenPair:
         """A good pair out of the store, where another process put it, or a fresh one."""
         with self._store.turn(merchant.id):
             pair = self._kept(merchant)
@@ -119,24 +131,24 @@ class Auth:
         self._pairs[merchant.id] = pair
         return pair
 
-    def _kept(self, merchant: Merchant) -> Pair:
+    def _kept(self, merchant: Merchant) -> TokenPair:
         """The stored pair, unless the settings hold another token than it was seeded from."""
         configured = merchant.refresh_token or Secret("")
         seed = configured.fingerprint()
         with self._store.locked() as store:
             pair = store.get(merchant.id)
         if pair is None or pair.seed != seed:
-            return Pair(seed=seed, refresh_token=configured)
+            return TokenPair(seed=seed, refresh_token=configured)
         return pair
 
-    def _spend(self, merchant: Merchant, pair: Pair) -> Pair:
+    def _spend(self, merchant: Merchant, pair: TokenPair) -> TokenPair:
         """Use the refresh token up for a new pair; one that was refused is not tried again."""
         spent, now = pair.refresh_token, self._now()
         if spent in self._refused:
             raise _login_needed(merchant, self._refused[spent])
         url = f"{merchant.api_url}/oauth/v2/refresh"
-        auth = Spending(self._client_id, spent)
-        with attempt(self._session, "POST", url, auth) as response:
+        auth = RefreshTokenBody(self._client_id, spent)
+        with send(self._session, "POST", url, auth) as response:
             if response.status_code in (400, 401, 403):
                 self._refused[spent] = _Refusal.of(response)
                 raise _login_needed(merchant, self._refused[spent])
@@ -146,7 +158,7 @@ class Auth:
                 raise
             except CloverError as error:
                 raise TransientError(f"{error} to a token refresh") from None
-            return _pair(whole(response), pair.seed, spent, now)
+            return _pair(read_body(response), pair.seed, spent, now)
 
 
 class _Refusal(NamedTuple):
@@ -173,7 +185,7 @@ class _Answer(msgspec.Struct):
 _answers = msgspec.json.Decoder(_Answer)  # made in one thread, see client.py
 
 
-def _pair(content: bytes, seed: str, spent: Secret, now: float) -> Pair:
+def _pair(content: bytes, seed: str, spent: Secret, now: float) -> TokenPair:
     """Read the answer to a refresh; without a readable expiration the tokens still count."""
     try:
         answer = _answers.decode(content)
@@ -187,7 +199,7 @@ def _pair(content: bytes, seed: str, spent: Secret, now: float) -> Pair:
         expires = float(bytes(answer.access_token_expiration).strip(b'"'))
     except ValueError:
         expires = 0.0
-    return Pair(
+    return TokenPair(
         seed=seed,
         access_token=Secret(answer.access_token),
         access_expires=expires if math.isfinite(expires) else 0.0,
@@ -211,4 +223,15 @@ def _login_needed(merchant: Merchant, refusal: _Refusal) -> LoginNeededError:
         f"Clover refused the refresh token of merchant {merchant.id} in region {merchant.region} "
         f"({refusal.status}); check region and client_id, or log in to Clover again and put the "
         f"new refresh_token in the settings{recovery}."
+    )
+
+
+def unauthorized_message(merchant: Merchant, error: CloverError) -> str:
+    """What to say of a token that Clover refused."""
+    # Rule 6: Clover answers 401 to a missing permission too, so all likely causes are named.
+    return (
+        f"Clover refused the token of merchant {merchant.id} in region {merchant.region} "
+        f"({error.in_full()}); check that the region is right, that the token is this merchant's "
+        "and still good, and that the app has the permissions Read orders, Read payments and "
+        "Export API (Clover grants the last on request) and was installed again since they changed"
     )

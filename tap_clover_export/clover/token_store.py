@@ -40,7 +40,7 @@ _contents = msgspec.json.Decoder(_Content)  # made in one thread, see client.py
 
 
 @dataclasses.dataclass(frozen=True)
-class Pair:
+class TokenPair:
     """An access token and the refresh token that follows it; times in Unix seconds.
 
     Attributes:
@@ -91,11 +91,11 @@ class TokenStore:
             self._pairs = self._read()
             yield self
 
-    def get(self, merchant_id: str) -> Pair | None:
+    def get(self, merchant_id: str) -> TokenPair | None:
         """The pair of a merchant, if one is kept."""
         try:
             kept = msgspec.json.decode(self._pairs[merchant_id])
-            return Pair(
+            return TokenPair(
                 seed=str(kept["seed"]),
                 access_expires=float(kept["access_expires"]),
                 obtained=float(kept["obtained"]),
@@ -129,7 +129,7 @@ class TokenStore:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)  # noqa: PTH108
 
-    def put(self, merchant_id: str, pair: Pair) -> None:
+    def put(self, merchant_id: str, pair: TokenPair) -> None:
         """Keep a pair, on disk before it returns; a crash amid it is made good by `locked`."""
         if not getattr(self._mine, "room", None):
             raise TokenStoreError("token_store has no room made; this is a fault of the tap.")
@@ -237,7 +237,7 @@ def _check(descriptor: int) -> None:
         os.fchmod(descriptor, 0o600)
 
 
-def _packed(pair: Pair) -> msgspec.Raw:
+def _packed(pair: TokenPair) -> msgspec.Raw:
     kept = dataclasses.asdict(pair)
     kept |= {name: getattr(pair, name).reveal() for name in _SECRETS}
     return msgspec.Raw(msgspec.json.encode(kept))

@@ -1,4 +1,4 @@
-"""The wire to Clover: sessions without memory, bounded bodies, and one class an outcome."""
+"""Sessions without memory, and bodies within bounds of size and time."""
 
 from __future__ import annotations
 
@@ -55,17 +55,10 @@ FILE_BYTES = 256 << 20
 FILE_LIMIT = "TAP_CLOVER_EXPORT_MAX_FILE_MIB"
 """The largest file that is downloaded, and the environment's variable that says another."""
 
-LONGEST_PAUSE = 3600.0
-"""The longest time that a 429 may ask to wait, in seconds; a 503 may ask for a day."""
-
-WORDS = 300
-"""How much of what Clover says is repeated to the user."""
-
 CHUNK = 1 << 17
-_LIKE_A_TOKEN = re.compile(r"[\w+/=.%&?~-]{25,}")
 
 
-class _Timely(io.RawIOBase):
+class _DeadlineReader(io.RawIOBase):
     """Reads from a socket until a time, however slowly the bytes drip."""
 
     def __init__(self, raw: io.RawIOBase) -> None:
@@ -93,7 +86,7 @@ class _Response(http.client.HTTPResponse):
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **options)
-        self._timely = _Timely(self.fp.detach())
+        self._timely = _DeadlineReader(self.fp.detach())
         self.fp = io.BufferedReader(self._timely)
 
     @override
@@ -133,31 +126,31 @@ def _bounded(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
     return type(pool.__name__, (pool,), {"ConnectionCls": bounded})
 
 
-class _Discreet(logging.Filter):
+class _RedactingFilter(logging.Filter):
     """Keeps what may hold a signature or a token out of urllib3's own log."""
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(_discreet(value) for value in record.args)
+            record.args = tuple(_redacted(value) for value in record.args)
         record.exc_info = None
         return True
 
 
-def _discreet(value: object) -> object:
+def _redacted(value: object) -> object:
     if isinstance(value, str):
         return value.partition("?")[0]
     return value if value is None or isinstance(value, int) else type(value).__name__
 
 
-_DISCREET = _Discreet()
+_REDACTING = _RedactingFilter()
 _LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager")
 
 
 def open_session() -> requests.Session:
     """A session that keeps no cookies and as many connections as there are threads."""
     for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_DISCREET)
+        logging.getLogger(name).addFilter(_REDACTING)
     session = requests.Session()
     session.headers["User-Agent"] = "tap-clover-export"
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
@@ -167,12 +160,12 @@ def open_session() -> requests.Session:
 
 
 @contextlib.contextmanager
-def attempt(
+def send(
     session: requests.Session, method: str, url: str, auth: AuthBase, body: object = None
 ) -> Iterator[requests.Response]:
     """Make one request; its answer's body is still to be read, its redirects to be followed."""
     with (
-        tried(),
+        translate_errors(),
         session.request(
             method,
             url,
@@ -184,60 +177,6 @@ def attempt(
         ) as response,
     ):
         yield response
-
-
-@contextlib.contextmanager
-def tried() -> Iterator[None]:
-    """Turn what requests raises into a Transient that holds no address, nor hangs on to one.
-
-    The SDK's structured log shows the context of an error even where it is suppressed, so what
-    stays of the first error there is its type alone.
-    """
-    try:
-        yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
-        fault = _fault(error)
-        error.args, error.__cause__, error.__context__, error.__traceback__ = (), None, None, None
-        vars(error).clear()
-        raise TransientError(fault) from None
-
-
-_FAULTS: list[tuple[str, tuple[type[Exception], ...]]] = [
-    (
-        "the proxy in the environment is not usable",
-        (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema),
-    ),
-    ("no answer in time", (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)),
-    (
-        "the TLS certificate was not accepted",
-        (requests.exceptions.SSLError, urllib3.exceptions.SSLError),
-    ),
-    (
-        "the proxy could not be reached or refused",
-        (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError),
-    ),
-    (
-        "a body that can't be decompressed",
-        (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError),
-    ),
-    (
-        "the connection failed",
-        (
-            requests.exceptions.ChunkedEncodingError,
-            requests.ConnectionError,
-            urllib3.exceptions.ProtocolError,
-        ),
-    ),
-]
-
-
-def _fault(error: Exception) -> str:
-    if type(error) is OSError and error.errno is None:
-        return "the certificates that REQUESTS_CA_BUNDLE names can't be read"
-    for words, kinds in _FAULTS:
-        if isinstance(error, kinds):
-            return words
-    return f"the request failed ({type(error).__name__})"
 
 
 class Bearer(AuthBase):
@@ -252,21 +191,7 @@ class Bearer(AuthBase):
         return request
 
 
-class Spending(AuthBase):
-    """A refresh token as the body of the one request that uses it up."""
-
-    def __init__(self, client_id: str | None, token: Secret) -> None:
-        self._client_id = client_id
-        self._token = token
-
-    @override
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        body = {"client_id": self._client_id, "refresh_token": self._token.reveal()}
-        request.prepare_body(data=None, files=None, json=body)
-        return request
-
-
-class Nobody(AuthBase):
+class NoAuth(AuthBase):
     """No credentials at all, not even those of a `.netrc`."""
 
     @override
@@ -275,7 +200,7 @@ class Nobody(AuthBase):
         return request
 
 
-def chunks(response: requests.Response, most: int, seconds: float) -> Iterator[bytes]:
+def iter_body(response: requests.Response, most: int, seconds: float) -> Iterator[bytes]:
     """The body as it comes, bounded in size (after decompression) and in time, and whole."""
     deadline = time.monotonic() + seconds
     length = 0
@@ -288,57 +213,9 @@ def chunks(response: requests.Response, most: int, seconds: float) -> Iterator[b
         yield chunk
 
 
-def whole(response: requests.Response) -> bytes:
+def read_body(response: requests.Response) -> bytes:
     """The body of an answer that is no file."""
-    return b"".join(chunks(response, ANSWER_BYTES, ANSWER_SECONDS))
-
-
-def raise_for(response: requests.Response, words: str = "") -> None:
-    """Raise the outcome that an answer's status stands for, unless it is a success."""
-    status = response.status_code
-    if status in (200, 201, 202):
-        return
-    said = title = _title(status)
-    if words:
-        said += f": {_LIKE_A_TOKEN.sub('…', words[:WORDS])}"
-    if status == 503:  # noqa: PLR2004
-        raise ServiceUnavailableError(words, _retry_after(response, 86_400.0))
-    if status == 429:  # noqa: PLR2004
-        raise RateLimitedError(_retry_after(response, LONGEST_PAUSE))
-    if status in (401, 403):
-        raise UnauthorizedError(said)
-    if status in (404, 410):
-        raise NotFoundError(said)
-    if 400 <= status < 500 and status not in (408, 425):  # noqa: PLR2004
-        raise BadRequestError(said)
-    if 300 <= status < 400:  # noqa: PLR2004
-        raise TransientError(f"{title}, a redirect that is not followed")
-    raise TransientError(title)
-
-
-def _title(status: int) -> str:
-    """A status by its own name, whatever the server calls it."""
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
-
-
-def _retry_after(response: requests.Response, most: float) -> float | None:
-    try:
-        seconds = float(response.headers["Retry-After"])
-    except (KeyError, ValueError):
-        return None
-    return min(max(seconds, 0.0), most) if math.isfinite(seconds) else None
-
-
-def address(url: str) -> str:
-    """An address as it will be asked for, so that it is judged as it is sent.
-
-    Raises:
-        ValueError: It is none.
-    """
-    return requests.Request("GET", url).prepare().url or ""
+    return b"".join(iter_body(response, ANSWER_BYTES, ANSWER_SECONDS))
 
 
 def place(host: str | None) -> Literal["loopback", "private", "public"]:

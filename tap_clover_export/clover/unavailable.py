@@ -1,6 +1,10 @@
-"""When a region accepts exports, and what a refusal with 503 means; pure, all in UTC."""
+"""What a 503 means, by Clover's words, by what this run saw, and by the table of hours."""
 
 from __future__ import annotations
+
+from tap_clover_export.planning.hours import DAYS
+
+from tap_clover_export.planning.hours import TABLE
 
 import dataclasses
 import datetime as dt
@@ -12,9 +16,6 @@ if TYPE_CHECKING:
 
     from pendulum import DateTime
 
-DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-_MIDNIGHT = 24 * 60
-
 LOOK_AGAIN = dt.timedelta(minutes=30)
 """How often a region is asked while only the table of hours says that it is closed."""
 
@@ -23,98 +24,7 @@ ASK_AGAIN = dt.timedelta(minutes=5)
 
 
 @dataclasses.dataclass(frozen=True)
-class Hours:
-    """Opening hours of a week: for each day from Monday, spans of minutes `[from, to)`."""
-
-    week: tuple[tuple[tuple[int, int], ...], ...]
-
-    @classmethod
-    def of(cls, spans: Iterable[tuple[Iterable[int], int, int]]) -> Hours:
-        """Hours from `(days, from minute, to minute)`; a span may run past midnight."""
-        week: list[set[tuple[int, int]]] = [set() for _ in DAYS]
-        for days, begin, end in spans:
-            for day in days:
-                if begin < end:
-                    week[day].add((begin, end))
-                else:
-                    week[day].add((begin, _MIDNIGHT))
-                    if end:
-                        week[(day + 1) % 7].add((0, end))
-        return cls(tuple(tuple(_merge(sorted(day))) for day in week))
-
-    def is_open(self, time: DateTime) -> bool:
-        """Whether the region accepts exports at this time."""
-        return self.next_opening(time) == time
-
-    def next_opening(self, time: DateTime) -> DateTime:
-        """The earliest time from now on at which the region is open; the time itself if it is."""
-        for begin, end in self.spans(time):
-            if time < end:
-                return max(time, begin)
-        return time
-
-    def open_seconds(self, since: DateTime, until: DateTime) -> float:
-        """How long the region was open between two times."""
-        total = 0.0
-        for begin, end in self.spans(since):
-            if begin >= until:
-                break
-            total += max(0.0, (min(end, until) - max(begin, since)).total_seconds())
-        return total
-
-    def __str__(self) -> str:
-        """As the vendor writes them, such as `MON-FRI 01:00-05:00, SAT 02:00-05:00`."""
-        rows: list[tuple[int, int]] = []
-        for day in range(7):
-            if rows and rows[-1][1] == day - 1 and self.week[day - 1] == self.week[day]:
-                rows[-1] = (rows[-1][0], day)
-            elif self.week[day]:
-                rows.append((day, day))
-        return ", ".join(
-            f"{DAYS[a]}{'' if a == b else '-' + DAYS[b]} "
-            + " ".join(f"{_clock(begin)}-{_clock(end)}" for begin, end in self.week[a])
-            for a, b in rows
-        )
-
-    def spans(self, since: DateTime) -> Iterator[tuple[DateTime, DateTime]]:
-        """Every span that ends after a time, in order, for ever; none where never open."""
-        if not any(self.week):
-            return
-        day = since.start_of("day")
-        while True:
-            for begin, end in self.week[day.weekday()]:
-                if day + dt.timedelta(minutes=end) > since:
-                    yield day + dt.timedelta(minutes=begin), day + dt.timedelta(minutes=end)
-            day += dt.timedelta(days=1)
-
-
-def _merge(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Spans in order, those that touch or overlap as one."""
-    last: tuple[int, int] | None = None
-    for begin, end in spans:
-        if last and begin <= last[1]:
-            last = last[0], max(last[1], end)
-            continue
-        if last:
-            yield last
-        last = begin, end
-    if last:
-        yield last
-
-
-def _clock(minute: int) -> str:
-    return f"{minute // 60:02}:{minute % 60:02}"
-
-
-TABLE = {
-    "us": Hours.of([(range(7), 10 * 60, 15 * 60)]),
-    "eu": Hours.of([(range(5), 1 * 60, 5 * 60), ([5], 2 * 60, 5 * 60), ([6], 2 * 60, 6 * 60)]),
-}
-"""The vendor's README of 2019, https://github.com/clover/export-api-examples; `la` is unknown."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Refusal:
+class Unavailability:
     """What a 503 means.
 
     Attributes:
@@ -128,28 +38,57 @@ class Refusal:
     hours: Hours | None = None
 
 
-def explain(words: str, region: str, now: DateTime) -> Refusal:
-    """Tell closed from busy: Clover's words win over the table, the table over a guess.
+class KnownHours:
+    """What is known of the regions' hours in this run."""
+
+    def __init__(self) -> None:
+        """Begin with the table."""
+        self._hours: dict[str, Hours | None] = dict(TABLE)
+
+    def interpret(self, words: str, region: str, now: DateTime) -> Unavailability:
+        """What a 503 means; hours that Clover names are remembered."""
+        meaning = interpret_503(words, region, now, self._hours.get(region))
+        if meaning.hours:
+            self._hours[region] = meaning.hours
+        return meaning
+
+    def accepted(self, region: str, now: DateTime) -> None:
+        """An export was accepted: hours that say closed are disproved for the run."""
+        hours = self._hours.get(region)
+        if hours and not hours.is_open(now):
+            self._hours[region] = None
+
+    def open_seconds(self, region: str, seconds: float, now: DateTime) -> float:
+        """For how much of the last seconds Clover was open, as far as its hours are known."""
+        hours = self._hours.get(region)
+        if hours is None:
+            return seconds
+        return hours.open_seconds(now - dt.timedelta(seconds=seconds), now)
+
+
+def interpret_503(words: str, region: str, now: DateTime, table: Hours | None) -> Unavailability:
+    """Tell closed from busy.
 
     Args:
         words: The body of the 503.
         region: The region that was asked.
         now: The time of the refusal.
+        table: The hours that count where the words name none.
     """
+    # Rule 5: Clover's words win over the table, the table over a guess.
     hours = read(words, region)
     if hours and not hours.is_open(now):
-        return Refusal(closed=True, until=hours.next_opening(now), hours=hours)
+        return Unavailability(closed=True, until=hours.next_opening(now), hours=hours)
     if _BUSY.search(words):
-        return Refusal(closed=False)
+        return Unavailability(closed=False)
     if hours:
-        return Refusal(closed=True, until=now + ASK_AGAIN, hours=hours)
-    table = TABLE.get(region)
+        return Unavailability(closed=True, until=now + ASK_AGAIN, hours=hours)
     if table and not table.is_open(now):
         until = min(table.next_opening(now), now + LOOK_AGAIN)
-        return Refusal(closed=True, until=until, hours=table)
+        return Unavailability(closed=True, until=until, hours=table)
     if _CLOSED.search(words):
-        return Refusal(closed=True, until=now + ASK_AGAIN)
-    return Refusal(closed=False)
+        return Unavailability(closed=True, until=now + ASK_AGAIN)
+    return Unavailability(closed=False)
 
 
 _BUSY = re.compile(
@@ -250,4 +189,4 @@ def _minute(word: re.Match[str]) -> int | None:
             return None
         hour = hour % 12 + (12 if half.startswith("p") else 0)
     total = hour * 60 + minute
-    return total if minute < 60 and total <= _MIDNIGHT else None  # noqa: PLR2004
+    return total if minute < 60 and total <= MIDNIGHT else None  # noqa: PLR2004

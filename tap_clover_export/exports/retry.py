@@ -1,34 +1,102 @@
-"""Pauses that grow, half of each by chance, so that many clients don't come back at once."""
+"""How long to wait before the next attempt, and when to give up."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+import random
 
-import backoff
+OUTAGE_SECONDS = 20 * 60
+"""How long an unbroken row of passing faults may last."""
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+OUTAGE_ATTEMPTS = 6
+"""An outage is at least this number of attempts long, or as long as an export may take."""
 
+LONGEST_PAUSE = 60.0
+"""The longest pause after a fault that passes, in seconds."""
 
 LONGEST_BUSY = 300.0
-"""The longest pause while Clover is busy."""
+"""The longest pause while Clover is busy, in seconds."""
+
+FIRST_POLL = 0.05
+POLL_SHARE = 0.05
+"""A poll comes after this share of the time that the export has taken so far."""
+
+LINK_PAUSES = (2.0, 6.0, 12.0)
+"""When an export that is done without naming its files is looked at again, in seconds."""
+
+YOUNG_SECONDS = 120.0
+"""An export that was made this recently may not be known yet to all of Clover."""
+
+TRIES_TOO_MUCH = 3
+TRIES_UNKNOWN_STATUS = 3
+TRIES_GONE = 4
+TRIES_BAD_FILE = 6
 
 
-class Pauses:
-    """A row of pauses: 1, 2, 4 ... seconds up to the longest, each cut by up to a half."""
+class Backoff:
+    """Pauses that double: 1, 2, 4 ... seconds up to the longest.
+
+    Half of each is by chance, so that many clients don't come back at once.
+    """
 
     def __init__(self, longest: float) -> None:
         self._longest = longest
-        self._row: Iterator[float] | None = None
+        self._pause = 1.0
 
     def next(self) -> float:
         """The next pause, in seconds."""
-        if self._row is None:
-            self._row = backoff.expo(base=2, factor=1, max_value=self._longest)
-            next(self._row)
-        half = next(self._row) / 2
-        return half + backoff.full_jitter(half) if half else half
+        pause = min(self._pause, self._longest)
+        self._pause = min(2 * pause, self._longest)
+        return random.uniform(pause / 2, pause)  # noqa: S311
 
     def reset(self) -> None:
-        """Begin anew."""
-        self._row = None
+        """Begin again with a short one."""
+        self._pause = 1.0
+
+
+@dataclasses.dataclass
+class Attempts:
+    """What went wrong with an export so far; all times on the monotonic clock.
+
+    Attributes:
+        since: When the first of an unbroken row of passing faults came.
+        count: How many there were in that row.
+        refused: When the first of an unbroken row of 503s came to an export that Clover has.
+        too_much: How often Clover called the request too heavy.
+        unknown_status: How often it ended in a status that nobody knows.
+        gone: How often Clover lost it.
+        without_links: How often it was done and named no files.
+        gone_files: How often in a row a link led nowhere.
+        bad_files: How often in a row one file was no good.
+        taken: How many files were taken when that was.
+    """
+
+    since: float | None = None
+    count: int = 0
+    refused: float | None = None
+    too_much: int = 0
+    unknown_status: int = 0
+    gone: int = 0
+    without_links: int = 0
+    gone_files: int = 0
+    bad_files: int = 0
+    taken: int = 0
+    backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_PAUSE))
+    busy_backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_BUSY))
+
+    def failed(self, now: float) -> float:
+        """Count a fault that passes; answers for how long they have come."""
+        self.since = now if self.since is None else self.since
+        self.count += 1
+        return now - self.since
+
+    def succeeded(self) -> None:
+        """An attempt came through."""
+        self.since, self.count, self.refused = None, 0, None
+        self.backoff.reset()
+        self.busy_backoff.reset()
+
+
+def poll_pause(elapsed: float, longest: float) -> float:
+    """When to poll next an export that was accepted so long ago: soon at first, then rarely."""
+    return min(longest, max(FIRST_POLL, POLL_SHARE * elapsed))

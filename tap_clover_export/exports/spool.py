@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import tempfile
@@ -48,6 +49,8 @@ class Spool:
         try:
             self._file = _unnamed()
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise SpoolError(f"{error.strerror}: raise the limit, ulimit -n") from error
             raise SpoolError(error.strerror) from error
         self._lock = threading.Lock()
         self._spans: list[tuple[int, int]] = []
@@ -104,7 +107,15 @@ class Spool:
                 return None
             start, length = self._spans[self.taken]
             self.taken += 1
-            return os.pread(self._file.fileno(), length, start)
+            return self._read(start, length)
+
+    def _read(self, start: int, length: int) -> bytes:
+        """The bytes of a span; one call of the system gives no more than 2 GiB."""
+        parts: list[bytes] = []
+        while length and (part := os.pread(self._file.fileno(), length, start)):
+            parts.append(part)
+            start, length = start + len(part), length - len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def reject(self) -> None:
         """Forget the file that was taken last, so that it is missing again."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_clover_export import times
 from tap_clover_export.errors import StateError
+from tap_clover_export.planning.plan import EXPORT_ID, PartitionState, PendingExport
 from tap_clover_export.planning.windows import Window
 
 if TYPE_CHECKING:
@@ -19,32 +20,11 @@ if TYPE_CHECKING:
 REPLICATION_KEY = "modifiedTime"
 
 
-@dataclasses.dataclass(frozen=True)
-class Pending:
-    """An export that was asked for and not yet emitted; `created` is by Clover's clock."""
-
-    id: str
-    window: Window
-    created: DateTime
 
 
-@dataclasses.dataclass(frozen=True)
-class Standing:
-    """Where a partition stands.
-
-    Attributes:
-        bookmark: Everything before it is exported and emitted.
-        pending: What was asked for and is not emitted.
-        exported: When, by Clover's clock, what lies before the bookmark was exported, if that was
-            so long after the bookmark that no look-back is needed.
-    """
-
-    bookmark: DateTime | None = None
-    pending: tuple[Pending, ...] = ()
-    exported: DateTime | None = None
 
 
-def read(entry: dict[str, Any], where: str) -> Standing:
+def read(entry: dict[str, Any], where: str) -> PartitionState:
     """Read a partition's entry.
 
     Args:
@@ -69,7 +49,7 @@ def read(entry: dict[str, Any], where: str) -> Standing:
         ) from error
     pending = entry.get("pending_exports") or []
     try:
-        standing = Standing(bookmark, tuple(_pending(item) for item in pending))
+        standing = PartitionState(bookmark, tuple(_pending(item) for item in pending))
     except (TypeError, KeyError, ValueError) as error:
         raise StateError(
             f"The state of {where} holds pending_exports that can't be read; "
@@ -85,7 +65,7 @@ def write(
     entry: dict[str, Any],
     *,
     bookmark: DateTime | None,
-    pending: Iterable[Pending],
+    pending: Iterable[PendingExport],
     exported: DateTime | None = None,
 ) -> None:
     """Write a partition's entry; the bookmark never moves backwards.
@@ -118,12 +98,12 @@ def write(
         entry.pop("pending_exports", None)
 
 
-def _pending(item: dict[str, Any]) -> Pending:
+def _pending(item: dict[str, Any]) -> PendingExport:
     identity = _text(item["id"])
     start, end, created = (times.parse(_text(item[name])) for name in ("start", "end", "created"))
-    if not identity.isalnum() or not dt.timedelta(0) < end - start:
+    if not EXPORT_ID.fullmatch(identity) or not dt.timedelta(0) < end - start:
         raise ValueError(identity)
-    return Pending(identity, Window(start, end), created)
+    return PendingExport(identity, Window(start, end), created)
 
 
 def _text(value: object) -> str:

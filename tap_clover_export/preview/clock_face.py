@@ -7,7 +7,7 @@ import datetime as dt
 import math
 from typing import TYPE_CHECKING
 
-from tap_clover_export.clover.unavailable import TABLE
+from tap_clover_export.planning.hours import TABLE
 
 if TYPE_CHECKING:
     from pendulum import DateTime

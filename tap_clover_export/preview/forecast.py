@@ -7,15 +7,15 @@ import math
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from tap_clover_export.clover.unavailable import TABLE
+from tap_clover_export.planning.hours import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pendulum import DateTime
 
-    from tap_clover_export.exports.export import Partition
-    from tap_clover_export.planning.plan import Work
+    from tap_clover_export.planning.plan import Partition
+    from tap_clover_export.planning.plan import PartitionPlan
 
 EXPORT_SECONDS = 180.0
 """How long one export is taken to last; Clover gives no figure."""
@@ -24,7 +24,7 @@ _HALF_DAY = dt.timedelta(hours=12)
 
 
 def left(
-    work: Sequence[Work], *, now: DateTime, places: int, max_run: float | None
+    work: Sequence[PartitionPlan], *, now: DateTime, places: int, max_run: float | None
 ) -> Counter[Partition]:
     """How many exports of each partition `max_run_hours` leaves for a later run.
 
@@ -53,7 +53,7 @@ def left(
 
 
 def end(
-    work: Sequence[Work],
+    work: Sequence[PartitionPlan],
     exports: Mapping[Partition, int],
     *,
     now: DateTime,
@@ -83,14 +83,14 @@ def end(
     return end
 
 
-def _by_region(work: Sequence[Work]) -> dict[str, list[Work]]:
-    regions: dict[str, list[Work]] = defaultdict(list)
+def _by_region(work: Sequence[PartitionPlan]) -> dict[str, list[PartitionPlan]]:
+    regions: dict[str, list[PartitionPlan]] = defaultdict(list)
     for item in work:
         regions[item.partition.merchant.region].append(item)
     return regions
 
 
-def _asked(item: Work) -> list[int]:
+def _asked(item: PartitionPlan) -> list[int]:
     """The places of the windows that Clover was not asked for yet."""
     known = {pending.window for pending in item.pending}
     return [place for place, window in enumerate(item.windows()) if window not in known]

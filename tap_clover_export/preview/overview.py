@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tap_clover_export import times
-from tap_clover_export.clover.unavailable import TABLE
+from tap_clover_export.planning.hours import TABLE
 from tap_clover_export.preview import forecast
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from pendulum import DateTime
 
-    from tap_clover_export.planning.plan import Work
+    from tap_clover_export.planning.plan import PartitionPlan
 
 
 def outlook(
-    work: Sequence[Work], *, now: DateTime, places: int, max_run: float | None = None
+    work: Sequence[PartitionPlan], *, now: DateTime, places: int, max_run: float | None = None
 ) -> dict[str, Any]:
     """What a run would do.
 
@@ -93,7 +93,7 @@ def to_text(plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _row(item: Work, left: int) -> dict[str, Any]:
+def _row(item: PartitionPlan, left: int) -> dict[str, Any]:
     merchant, span = item.partition.merchant, item.span
     behind = span.end - max(item.bookmark or span.start, span.start) if span else dt.timedelta(0)
     return {

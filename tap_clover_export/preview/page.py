@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from tap_clover_export import times
-from tap_clover_export.planning.plan import HISTORY
+from tap_clover_export.planning.plan import BACKFILL
 from tap_clover_export.preview import axis, clock_face, forecast, timeline
 from tap_clover_export.preview.timeline import Kind
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pendulum import DateTime
 
-    from tap_clover_export.planning.plan import Work
+    from tap_clover_export.planning.plan import PartitionPlan
     from tap_clover_export.settings.settings import Settings
 
 _PATHS = {
@@ -49,7 +49,7 @@ class _Row:
     drawing: tuple[tuple[str, str, int], ...]
 
 
-def to_html(plan: dict[str, Any], work: Sequence[Work], settings: Settings) -> str:
+def to_html(plan: dict[str, Any], work: Sequence[PartitionPlan], settings: Settings) -> str:
     """The page, in ASCII.
 
     Args:
@@ -103,7 +103,7 @@ def to_html(plan: dict[str, Any], work: Sequence[Work], settings: Settings) -> s
     return page.encode("ascii", "xmlcharrefreplace").decode()
 
 
-def _row(numbers: dict[str, Any], item: Work, now: DateTime) -> _Row:
+def _row(numbers: dict[str, Any], item: PartitionPlan, now: DateTime) -> _Row:
     drawing = []
     for part in timeline.parts(item, numbers["left"], now):
         name, path = _PATHS[part.kind]
@@ -116,7 +116,7 @@ def _row(numbers: dict[str, Any], item: Work, now: DateTime) -> _Row:
     until = "now" if until == _minute(now) else until
     return _Row(
         numbers,
-        history=item.turn == HISTORY,
+        history=item.turn == BACKFILL,
         bookmark=_minute(bookmark) if bookmark else "",
         span=f"{_minute(span.start)} \u2192 {until}" if span else "",
         behind=_duration(numbers["behind_seconds"]) if span else "",
@@ -125,7 +125,7 @@ def _row(numbers: dict[str, Any], item: Work, now: DateTime) -> _Row:
     )
 
 
-def _settings(settings: Settings, work: Sequence[Work]) -> dict[str, str]:
+def _settings(settings: Settings, work: Sequence[PartitionPlan]) -> dict[str, str]:
     """The settings that decide what a run does, by name; none of them is secret."""
     starts = sorted({item.partition.merchant.start for item in work})
     earliest = f"{_minute(starts[0])}{' and later' if len(starts) > 1 else ''}" if starts else "-"
@@ -141,7 +141,7 @@ def _settings(settings: Settings, work: Sequence[Work]) -> dict[str, str]:
     }
 
 
-def _hosts(work: Sequence[Work]) -> dict[str, str]:
+def _hosts(work: Sequence[PartitionPlan]) -> dict[str, str]:
     """The hosts of each region's merchants."""
     hosts: dict[str, set[str]] = {}
     for merchant in {item.partition.merchant for item in work}:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pendulum import DateTime
 
-    from tap_clover_export.planning.plan import Work
+    from tap_clover_export.planning.plan import PartitionPlan
     from tap_clover_export.planning.windows import Window
 
 
@@ -52,7 +52,7 @@ class Part:
     phase: dt.timedelta = dt.timedelta(0)
 
 
-def parts(item: Work, left: int, now: DateTime) -> list[Part]:
+def parts(item: PartitionPlan, left: int, now: DateTime) -> list[Part]:
     """The parts of a partition's time in order, without gap from its start to the span's end.
 
     Args:
@@ -70,7 +70,7 @@ def parts(item: Work, left: int, now: DateTime) -> list[Part]:
     return found
 
 
-def _parts(item: Work, left: int, now: DateTime) -> Iterator[Part]:
+def _parts(item: PartitionPlan, left: int, now: DateTime) -> Iterator[Part]:
     start, bookmark = item.partition.merchant.start, item.bookmark
     if bookmark:
         known = min(bookmark, item.span.start if item.span else now)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tap_clover_export.exports.export import Partition
+    from tap_clover_export.planning.plan import Partition
 
 ENOUGH = 3
 """So many exports have to be emitted before the rest is estimated."""

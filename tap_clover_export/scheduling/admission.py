@@ -1,149 +1,293 @@
-"""How many exports Clover takes at a time, and when a region takes any at all."""
+"""Who may be asked when: the one place that says "not before", for each scope, and why.
+
+Fed by the answers of the API alone; a file host's 503 is that file's matter.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from typing import TYPE_CHECKING
 
 from tap_clover_export import times
-from tap_clover_export.exports.retry import LONGEST_BUSY, Pauses
+from tap_clover_export.exports.export import Stage
+from tap_clover_export.exports.outcomes import Accepted, Moved, RateLimited, Refused, Working
+from tap_clover_export.exports.retry import LONGEST_BUSY, LONGEST_PAUSE, Backoff
 
 if TYPE_CHECKING:
-    from tap_clover_export.clover.unavailable import Hours, Refusal
+    from tap_clover_export.clock import Clock
+    from tap_clover_export.exports.export import Export
+    from tap_clover_export.exports.outcomes import Outcome
+    from tap_clover_export.planning.hours import Hours
 
 logger = logging.getLogger("tap-clover-export.exports")
 
 PROBE_SECONDS = 60.0
 REMIND_SECONDS = 1800.0
+LOOK_AGAIN_SECONDS = 1800.0
 
-STUMBLES = 8
-"""After so many attempts in a row that failed in passing a region is asked less often, at least"""
-LONGEST_STUMBLE = 60.0
-"""every so many seconds."""
+TOKEN_BUDGET = (8.0, 2)
+APP_BUDGET = (25.0, 5)
+"""Requests a second and at once: half of what Clover allows, so that others have room.
+
+Source: https://docs.clover.com/docs/api-usage-rate-limits
+"""
+
+BURST_SECONDS = 0.5
+"""Requests of this much time may come ahead of their rate."""
+
+UNANSWERED = 8
+"""After this number of requests in a row without an answer a region is asked less often."""
 
 SHORT_SECONDS = 60.0
-"""A busy Clover is not worth a line before it has been so for so long."""
+"""A busy Clover is not worth a line before it has been so for this long."""
 
 
 @dataclasses.dataclass
-class Places:
-    """The places for exports in progress, over all streams, merchants and regions.
+class Budget:
+    """Requests with a token or an app: a leaky bucket, of which each takes `1 / rate` seconds.
 
     Attributes:
-        most: The setting `max_concurrent_exports`.
-        limit: What Clover seems to take just now.
-        taken: Exports that are in progress at Clover or being asked for.
+        rate: Requests a second.
+        at_once: Requests at a time.
+        not_before: Clover asked to wait until then.
+        limited_since: Since when nothing but 429 has come.
+        under_way: Requests that are not answered.
     """
 
-    most: int
-    limit: int = 0
-    taken: int = 0
-    probe_at: float = 0.0
+    rate: float
+    at_once: int
+    not_before: float = 0.0
+    limited_since: float | None = None
+    under_way: int = 0
+    _taken_until: float = 0.0
+    _backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_BUSY))
 
-    def __post_init__(self) -> None:
-        self.limit = self.most
+    def free_at(self) -> float:
+        """When the next request may go out, as far as can be told before another is answered."""
+        if self.under_way >= self.at_once:
+            return math.inf
+        return max(self.not_before, self._taken_until - BURST_SECONDS)
 
-    def free(self, now: float) -> bool:
-        """Whether another export may be asked for; raises the limit slowly after a refusal."""
-        if self.taken < self.limit:
-            return True
-        if self.limit < self.most and now >= self.probe_at:
-            self.limit += 1
-            self.probe_at = now + PROBE_SECONDS
-            return self.taken < self.limit
-        return False
+    def start(self, now: float) -> None:
+        """A request goes out."""
+        self.under_way += 1
+        self._taken_until = max(self._taken_until, now) + 1 / self.rate
 
-    def refused(self, now: float) -> None:
-        """Clover was busy: what is in progress now is what it takes."""
-        self.limit = max(1, min(self.taken, self.most))
-        self.probe_at = now + PROBE_SECONDS
+    def limit(self, now: float, pause: float | None) -> None:
+        """429: nothing of this scope before the pause is over."""
+        grown = self._backoff.next()
+        self.limited_since = now if self.limited_since is None else self.limited_since
+        self.not_before = max(self.not_before, now + (grown if pause is None else pause))
+
+    def answered(self) -> None:
+        """A request was not limited."""
+        self.limited_since = None
+        self._backoff.reset()
 
 
-@dataclasses.dataclass
-class Door:
-    """Whether a region accepts exports, by what it last answered.
+@dataclasses.dataclass(eq=False)
+class Region:
+    """Whether a region accepts exports and answers, by what it said last.
 
     Attributes:
-        region: Its name.
-        until: It is not asked before this time.
+        name: Its name.
+        limit: How many exports it seems to take at a time.
+        at_clover: The exports of this run that take a place there.
+        not_before: No export is requested before this time.
+        polls_not_before: No export is polled before this time.
         since: The first refusal since the last accepted export, if it refuses.
-        hours: Its opening hours, if it named any.
-        closed: Closed by its hours, otherwise busy.
-        said: Whether the log says that it waits.
-        stumbles: Attempts to ask it that failed in passing since its last answer.
-        lost: When the first of them was, and what the last one said.
+        turns: How many exports were requested so far.
         ever: Whether it accepted an export at all.
     """
 
-    region: str
-    until: float = 0.0
+    name: str
+    limit: int
+    at_clover: set[Export] = dataclasses.field(default_factory=set)
+    not_before: float = 0.0
+    polls_not_before: float = 0.0
     since: float | None = None
+    turns: int = 0
+    ever: bool = False
     hours: Hours | None = None
     closed: bool = False
+    probe_at: float = 0.0
     remind_at: float = 0.0
     said: bool = False
-    stumbles: int = 0
+    unanswered: int = 0
     lost: tuple[float, str] | None = None
-    ever: bool = False
-    pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_BUSY))
-    stumble_pauses: Pauses = dataclasses.field(default_factory=lambda: Pauses(LONGEST_STUMBLE))
-
-    def stumbled(self, now: float, words: str) -> None:
-        """Nobody answered, or with a fault that passes: spare it, whoever would ask next."""
-        self.stumbles += 1
-        self.lost = (self.lost[0] if self.lost else now, words)
-        if self.stumbles > STUMBLES:
-            self.until = max(self.until, now + self.stumble_pauses.next())
-
-    def lost_since(self, time: float) -> str | None:
-        """What went wrong last, if nothing but that has come since a time."""
-        if self.lost and self.lost[0] < time and self.stumbles > STUMBLES:
-            return self.lost[1]
-        return None
-
-    def answered(self) -> None:
-        """It is there."""
-        self.stumbles, self.lost = 0, None
-        self.stumble_pauses.reset()
-
-    def refused(self, refusal: Refusal, now: float) -> None:
-        """Take in a 503; says once that it waits, until when and why."""
-        self.answered()
-        first = self.since is None or refusal.closed != self.closed
-        self.since = now if self.since is None else self.since
-        self.closed, self.hours = refusal.closed, refusal.hours or self.hours
-        until = times.to_ms(refusal.until) / 1000 if refusal.until else now
-        if not refusal.closed:
-            until = max(until, now + self.pauses.next())
-        self.until = max(self.until, until)
-        if first:
-            short = not self.closed and self.until - now < SHORT_SECONDS
-            self.remind_at = now + SHORT_SECONDS if short else now
-        self.remind(now)
-
-    def accepted(self) -> None:
-        """An export was accepted."""
-        self.answered()
-        self.ever = True
-        if self.said:
-            logger.info("Region %s accepts exports again.", self.region)
-        self.since, self.until, self.remind_at, self.said = None, 0.0, 0.0, False
-        self.pauses.reset()
-
-    def remind(self, now: float) -> None:
-        """Say every half hour that it still waits."""
-        if self.since is not None and now >= self.remind_at:
-            self.remind_at, self.said = now + REMIND_SECONDS, True
-            logger.info(
-                "Waiting for region %s until %s: %s.",
-                self.region,
-                times.to_text(times.from_seconds(self.until)),
-                self.why(),
-            )
+    backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_BUSY))
+    poll_backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_BUSY))
+    outage_backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_PAUSE))
 
     def why(self) -> str:
         """What keeps it from accepting exports."""
         if not self.closed:
             return "Clover is busy with other exports"
         return f"it accepts exports {self.hours} UTC" if self.hours else "it is closed"
+
+    def lost_since(self, time: float) -> str | None:
+        """What went wrong last, if no answer has come since a time."""
+        if self.lost and self.lost[0] < time and self.unanswered > UNANSWERED:
+            return self.lost[1]
+        return None
+
+
+class Admission:
+    """Says who may be asked, and takes in what Clover answers."""
+
+    def __init__(self, clock: Clock, most: int) -> None:
+        """Open.
+
+        Args:
+            clock: The time.
+            most: The setting `max_concurrent_exports`, over all regions.
+        """
+        self._clock = clock
+        self._most = most
+        self._tokens: dict[str, Budget] = {}
+        self._apps: dict[str, Budget] = {}
+        self.regions: dict[str, Region] = {}
+
+    def region(self, export: Export) -> Region:
+        """The region of an export."""
+        name = export.partition.merchant.region
+        if name not in self.regions:
+            self.regions[name] = Region(name, self._most)
+        return self.regions[name]
+
+    @property
+    def running(self) -> int:
+        """Exports that take a place at Clover, over all regions."""
+        return sum(len(region.at_clover) for region in self.regions.values())
+
+    def token_free_at(self, export: Export) -> float:
+        """When a request may go out by its token; infinity where that waits for an answer."""
+        return self._token(export).free_at()
+
+    def app_free_at(self, export: Export) -> float:
+        """When a request may go out by its app; infinity where that waits for an answer."""
+        return self._app(export).free_at()
+
+    def _token(self, export: Export) -> Budget:
+        return self._tokens.setdefault(export.partition.merchant.id, Budget(*TOKEN_BUDGET))
+
+    def _app(self, export: Export) -> Budget:
+        return self._apps.setdefault(export.partition.merchant.api_url, Budget(*APP_BUDGET))
+
+    def slot_at(self, region: Region) -> float:
+        """When a region may be asked for another export; infinity where one has to end first."""
+        # Rule 9: refused as busy, a region's own limit is lowered, and slowly probes up again.
+        taken = len(region.at_clover)
+        if self.running >= self._most:
+            return math.inf
+        if taken < region.limit:
+            return region.not_before
+        return max(region.not_before, region.probe_at) if taken < self._most else math.inf
+
+    def start(self, export: Export, *, creating: bool) -> None:
+        """A request goes out."""
+        now = self._clock.monotonic()
+        for budget in (self._token(export), self._app(export)):
+            budget.start(now)
+        if creating:
+            region = self.region(export)
+            if len(region.at_clover) >= region.limit:
+                region.limit, region.probe_at = len(region.at_clover) + 1, now + PROBE_SECONDS
+            region.at_clover.add(export)
+            region.turns += 1
+
+    def answer(self, export: Export, outcome: Outcome, *, creating: bool) -> None:
+        """Take in what a request to the API came to."""
+        now, region = self._clock.monotonic(), self.region(export)
+        for scope, budget in (("token", self._token(export)), ("app", self._app(export))):
+            budget.under_way -= 1
+            if isinstance(outcome, RateLimited) and outcome.scope == scope:
+                budget.limit(now, outcome.pause)
+            elif not isinstance(outcome, RateLimited):
+                budget.answered()
+        if not self._takes_a_place(outcome, creating=creating):
+            region.at_clover.discard(export)
+        if isinstance(outcome, Moved) and outcome.unanswered:
+            self._unanswered(region, outcome, now)
+            return
+        region.unanswered, region.lost = 0, None
+        region.outage_backoff.reset()
+        if isinstance(outcome, Refused):
+            self._refused(region, outcome, now, creating=creating)
+        elif isinstance(outcome, Accepted):
+            self._accepted(region)
+        elif not isinstance(outcome, RateLimited):
+            region.poll_backoff.reset()
+
+    def limited_since(self, export: Export) -> float | None:
+        """Since when requests for an export are answered with 429 alone, if they are."""
+        token, app = self._token(export).limited_since, self._app(export).limited_since
+        return min((since for since in (token, app) if since is not None), default=None)
+
+    def remind(self, region: Region) -> None:
+        """Say every half hour that a region still refuses."""
+        now = self._clock.monotonic()
+        if region.since is not None and now >= region.remind_at:
+            region.remind_at, region.said = now + REMIND_SECONDS, True
+            logger.info(
+                "Waiting for region %s until %s: %s.",
+                region.name,
+                times.to_text(times.from_seconds(self.wall_time(region.not_before))),
+                region.why(),
+            )
+
+    def wall_time(self, monotonic: float) -> float:
+        """A moment of the monotonic clock, in seconds since the epoch."""
+        return self._clock.now() + monotonic - self._clock.monotonic()
+
+    @staticmethod
+    def _takes_a_place(outcome: Outcome, *, creating: bool) -> bool:
+        if creating:
+            return isinstance(outcome, Accepted)
+        if isinstance(outcome, Working):
+            return not outcome.finished
+        if isinstance(outcome, Moved):
+            return outcome.unanswered or outcome.stage is Stage.POLL
+        return isinstance(outcome, (Refused, RateLimited))
+
+    @staticmethod
+    def _unanswered(region: Region, outcome: Moved, now: float) -> None:
+        """Nobody answered, or with a fault that passes: spare the region, whoever asks next."""
+        region.unanswered += 1
+        region.lost = (region.lost[0] if region.lost else now, outcome.reason)
+        if region.unanswered > UNANSWERED:
+            until = now + region.outage_backoff.next()
+            region.not_before = max(region.not_before, until)
+            region.polls_not_before = max(region.polls_not_before, until)
+
+    def _refused(self, region: Region, refused: Refused, now: float, *, creating: bool) -> None:
+        """Take in a 503; says once that the region waits, until when and why."""
+        if not creating:
+            pause = region.poll_backoff.next() if refused.pause is None else refused.pause
+            region.polls_not_before = now + min(pause, LOOK_AGAIN_SECONDS)
+            return
+        if not refused.closed:
+            region.limit = max(1, min(len(region.at_clover), self._most))
+            region.probe_at = now + PROBE_SECONDS
+            if region.at_clover:
+                return  # busy while our own exports run is no wait
+        first = region.since is None or refused.closed != region.closed
+        region.since = now if region.since is None else region.since
+        region.closed, region.hours = refused.closed, refused.hours or region.hours
+        pause = region.backoff.next() if refused.pause is None else refused.pause
+        region.not_before = max(region.not_before, now + pause)
+        if first:
+            short = not region.closed and region.not_before - now < SHORT_SECONDS
+            region.remind_at = now + SHORT_SECONDS if short else now
+        self.remind(region)
+
+    @staticmethod
+    def _accepted(region: Region) -> None:
+        region.ever = True
+        if region.said:
+            logger.info("Region %s accepts exports again.", region.name)
+        region.since, region.remind_at, region.said = None, 0.0, False
+        region.not_before = 0.0
+        region.backoff.reset()

@@ -1,6 +1,7 @@
 """Works ahead over streams, merchants and windows, so that nobody waits for nobody.
 
-Threads create, poll and download; the main thread takes what is ready, in the order of work.
+Threads create, poll and download; the main thread takes what is ready, in the order of work. The
+one lock is here: all that the scheduler knows is read and changed under it.
 """
 
 from __future__ import annotations
@@ -11,28 +12,33 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
-from tap_clover_export.clock import Clock, SystemClock, Wakeup
-from tap_clover_export.errors import ExportFailedError, Stopped, unexpected
-from tap_clover_export.exports.export import Stage
-from tap_clover_export.scheduling.scheduler import Schedule
+from tap_clover_export.clock import SystemClock, Wakeup
+from tap_clover_export.errors import Stopped, unexpected
+from tap_clover_export.exports.outcomes import Failed
+from tap_clover_export.progress.stats import RunStats
+from tap_clover_export.scheduling.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tap_clover_export.clover.unavailable import Refusal
-    from tap_clover_export.exports.export import Export, Partition
-    from tap_clover_export.planning.bookmarks import Pending
-    from tap_clover_export.planning.plan import Work
-    from tap_clover_export.progress.stats import Tally
-    from tap_clover_export.scheduling.scheduler import Track
+    from tap_clover_export.clock import Clock
+    from tap_clover_export.exports.export import Export
+    from tap_clover_export.exports.outcomes import Outcome
+    from tap_clover_export.planning.plan import Partition, PartitionPlan, PendingExport
+    from tap_clover_export.scheduling.backlog import Backlog
+    from tap_clover_export.scheduling.scheduler import Limits
 
 logger = logging.getLogger("tap-clover-export.queue")
 
 CLOSE_SECONDS = 1.0
 
+CREATE_SECONDS = 60.0
+"""How long a run that ends waits for the answer to a request that would be forgotten without."""
+
 LISTEN_SECONDS = 10.0
 """How often the caller looks up while nothing happens."""
 
+MOST_WORKERS = 16
 
 _T = TypeVar("_T")
 
@@ -47,7 +53,7 @@ _NOT_YET = _NotYet.NOT_YET
 class Advances(Protocol):
     """Takes an export a step further."""
 
-    def advance(self, export: Export) -> Refusal | tuple[Export, ...] | None:
+    def advance(self, export: Export, /) -> Outcome:
         """Make one attempt."""
         ...
 
@@ -61,82 +67,67 @@ class Queue:
 
     def __init__(
         self,
-        work: Iterable[Work],
+        plans: Iterable[PartitionPlan],
         exporter: Advances,
+        limits: Limits,
         *,
-        places: int,
-        max_wait: float,
-        max_run: float | None = None,
         clock: Clock | None = None,
         workers: int | None = None,
         on_change: Callable[[], None] | None = None,
+        on_retry: Callable[[str], None] = lambda _: None,
         interrupted: Callable[[], bool] = lambda: False,
-        tally: Tally | None = None,
+        stats: RunStats | None = None,
     ) -> None:
-        """Make a queue; nothing is asked of Clover before the first call of `take` or `next`.
+        """Make a queue; nothing is asked of Clover before the first call of `next`.
 
         Args:
-            work: What each partition lacks.
+            plans: What each partition lacks.
             exporter: Takes an export a step further.
-            places: How many exports may be in progress at Clover at a time.
-            max_wait: How long a region may refuse, in seconds, before its work is given up.
-            max_run: After so many seconds no new export is asked for.
+            limits: What the run keeps to.
             clock: The time; the system's unless given.
             workers: How many threads; 0 does the work in the caller's thread while it waits.
             on_change: Called in the caller's thread after `pending` of a partition changed.
+            on_retry: Called, in any thread, with the reason where something is tried again.
             interrupted: Whether the caller should stop waiting.
-            tally: Counts what happens.
+            stats: Counts what happens.
         """
         self._clock = clock or SystemClock()
         self._exporter = exporter
-        self._workers = min(places + 1, 16) if workers is None else workers
+        self._workers = min(limits.slots + 1, MOST_WORKERS) if workers is None else workers
         self._on_change = on_change
         self._interrupted = interrupted
         self._changed = threading.Condition()
-        self.wakeup = Wakeup()
         self._threads: list[threading.Thread] = []
         self._closed = False
         self._crash: BaseException | None = None
-        self._schedule = Schedule(
-            self._clock.now,
-            self.wakeup.set,
-            places=places,
-            max_wait=max_wait,
-            max_run=max_run,
-            tally=tally,
+        self._scheduler = Scheduler(
+            self._clock, stats or RunStats(self._clock.now), limits, on_retry=on_retry
         )
-        for item in work:
-            self._schedule.add(item)
+        self.wakeup = Wakeup()
+        for plan in plans:
+            self._scheduler.add(plan)
 
     @property
-    def tracks(self) -> dict[Partition, Track]:
-        """The partitions' exports."""
-        return self._schedule.tracks
+    def backlogs(self) -> dict[Partition, Backlog]:
+        """What is left of each partition."""
+        return self._scheduler.backlogs
 
     @property
     def running(self) -> int:
-        """Exports that are in progress at Clover or being asked for."""
-        return self._schedule.running
+        """Exports that take a place at Clover."""
+        return self._scheduler.running
 
     # Taking, in the caller's thread
 
     def next(self) -> Export | None:
         """The next export with something to emit, over all partitions; None when all is done."""
-        return self._next(None)
 
-    def take(self, partition: Partition) -> Export | None:
-        """The next export of a partition with something to emit; None when all of it is done.
+        def look() -> Export | _NotYet | None:
+            if export := self._scheduler.pick():
+                return export
+            return None if self._scheduler.exhausted else _NOT_YET
 
-        Raises:
-            ExportFailedError: The partition can't go on.
-        """
-        track = self.tracks.get(partition)
-        if track is None:
-            return None
-        export = self._next(track)
-        if export is None and track.failure:
-            raise ExportFailedError(track.failure)
-        return export
+        return self._wait(look)
 
     def file(self, export: Export) -> bytes | None:
         """The next file of an export.
@@ -146,84 +137,77 @@ class Queue:
 
         def look() -> bytes | _NotYet | None:
             content = export.spool.take() if export.spool else None
-            if content is not None or export.dropped or export.ready:
+            if content is not None or export.cancelled or export.ready:
                 return content
-            others = self._schedule.wanted is None and self._schedule.whole()
-            return None if others else _NOT_YET
+            return None if self._scheduler.whole() or self._scheduler.exhausted else _NOT_YET
 
         return self._wait(look)
 
     def reject(self, export: Export, why: str) -> None:
-        """The file that was taken last is no good: have it fetched anew."""
+        """The file that was taken last is no good: have it fetched again."""
         with self._changed:
-            self._schedule.reject(export, why)
+            self._scheduler.reject(export, why)
             self._changed.notify_all()
 
     def emitted(self, export: Export) -> None:
         """An export was emitted whole."""
         with self._changed:
-            self._schedule.emitted(export)
+            self._scheduler.emitted(export)
             self._changed.notify_all()
 
     def fail(self, partition: Partition, reason: str) -> None:
-        """Give a partition up; what was asked for stays pending."""
+        """Give a partition up; what was requested stays pending."""
         with self._changed:
-            track = self.tracks[partition]
-            self._schedule.fail(track, reason, track.head)
+            if head := self.backlogs[partition].head:
+                self._scheduler.fail(head, reason)
 
-    def pending(self, partition: Partition) -> list[Pending]:
+    def pending(self, partition: Partition) -> list[PendingExport]:
         """What Clover was asked for and what is not emitted, in order of time."""
         with self._changed:
-            track = self.tracks.get(partition)
-            return track.pending() if track else []
+            return self.backlogs[partition].pending()
 
-    def changes(self) -> list[tuple[Partition, list[Pending]]]:
+    def changes(self) -> list[tuple[Partition, list[PendingExport]]]:
         """The partitions whose pending exports changed since the last call."""
         with self._changed:
-            return self._schedule.changes()
+            return self._scheduler.changes()
 
     @property
-    def failures(self) -> list[Track]:
+    def failures(self) -> list[Backlog]:
         """The partitions that could not go on."""
-        return [track for track in self.tracks.values() if track.failure]
+        return [backlog for backlog in self.backlogs.values() if backlog.failure]
 
     @property
-    def shut(self) -> list[tuple[str, str]]:
+    def refusing(self) -> list[tuple[str, str]]:
         """The regions that accepted no export in this run, and why."""
-        return self._schedule.shut
+        return self._scheduler.refusing
 
     @property
-    def left(self) -> list[Track]:
+    def left(self) -> list[Backlog]:
         """The partitions that `max_run` left unfinished."""
-        return [track for track in self.tracks.values() if track.line and not track.failure]
+        return [one for one in self.backlogs.values() if one.active and not one.failure]
 
     def close(self) -> None:
-        """End the threads and give the disk back."""
+        """End the threads and give the disk back.
+
+        A request for an export that is under way is answered first: Clover has it from then on,
+        and who does not know its id can't take it up again.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            if self._threads:
+                self._changed.wait_for(lambda: not self._scheduler.requesting, CREATE_SECONDS)
         end = time.monotonic() + CLOSE_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
         with self._changed:
-            self._schedule.clear()
+            self._scheduler.clear()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _next(self, track: Track | None) -> Export | None:
-        def look() -> Export | _NotYet | None:
-            if self._schedule.wanted is not track:
-                self._schedule.wanted = track
-                self._changed.notify_all()
-            if export := self._schedule.pick(track):
-                return export
-            return None if self._schedule.over(track) else _NOT_YET
-
-        return self._wait(look)
 
     def _wait(self, look: Callable[[], _T | _NotYet]) -> _T:
         """Look until there is something to see."""
@@ -235,7 +219,7 @@ class Queue:
                 if self._crash:
                     raise self._crash
                 seen = look()
-                touched = self._schedule.changed and self._on_change is not None
+                touched = self._scheduler.changed and self._on_change is not None
             if touched and self._on_change:
                 self._on_change()
             if not isinstance(seen, _NotYet):
@@ -263,8 +247,9 @@ class Queue:
         try:
             while True:
                 with self._changed:
-                    while not self._closed and not (export := self._schedule.choose()):
-                        self._changed.wait(self._schedule.pause())
+                    while not self._closed and not (export := self._scheduler.next_step()):
+                        self.wakeup.set()  # a time may have come that the caller looks for
+                        self._changed.wait(self._scheduler.seconds_until_next_step())
                     if self._closed or not export:
                         return
                 self._step(export)
@@ -274,26 +259,23 @@ class Queue:
 
     def _work_here(self) -> None:
         with self._changed:
-            export = self._schedule.choose()
-            pause = 0.0 if export or self._schedule.idle else self._schedule.pause()
+            export = self._scheduler.next_step()
+            pause = 0.0
+            if not export and not self._scheduler.exhausted:
+                pause = self._scheduler.seconds_until_next_step()
         if export:
             self._step(export)
         else:
             self._clock.sleep(pause)
 
     def _step(self, export: Export) -> None:
-        asking = export.stage is Stage.CREATE
-        before = (export.id, export.in_progress)
-        outcome: Refusal | tuple[Export, ...] | ExportFailedError | None
         try:
             outcome = self._exporter.advance(export)
-        except ExportFailedError as error:
-            outcome = error
         except Exception as error:
             logger.debug("Unexpected.", exc_info=True)
-            outcome = ExportFailedError(unexpected(error))
+            outcome = Failed(unexpected(error), keep=True)
         with self._changed:
-            self._schedule.settle(export, outcome, before, asking=asking)
+            self._scheduler.record_outcome(export, outcome)
             if self._closed:
                 export.discard()
             self._changed.notify_all()

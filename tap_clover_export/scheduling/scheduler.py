@@ -1,156 +1,189 @@
-"""The order of work: what to ask for, poll, fetch and emit next; no threads, no waiting."""
+"""The order of work: what to request, poll, fetch and emit next; no threads, no waiting."""
 
 from __future__ import annotations
 
 import dataclasses
 import heapq
 import logging
-from collections import deque
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, assert_never
 
-from tap_clover_export import times
-from tap_clover_export.clover.unavailable import Refusal
-from tap_clover_export.errors import ExportFailedError
-from tap_clover_export.exports.export import OUTAGE_SECONDS, Stage, unreachable
-from tap_clover_export.planning.bookmarks import Pending
-from tap_clover_export.progress.stats import Tally
-from tap_clover_export.scheduling.admission import Door, Places
+from tap_clover_export.exports.export import Export, Stage
+from tap_clover_export.exports.exporter import unreachable
+from tap_clover_export.exports.outcomes import (
+    Accepted,
+    Empty,
+    Failed,
+    Finished,
+    Moved,
+    NoSpace,
+    RateLimited,
+    Refused,
+    Split,
+    Working,
+)
+from tap_clover_export.exports.retry import FIRST_POLL, OUTAGE_SECONDS
+from tap_clover_export.scheduling.admission import Admission, Region
+from tap_clover_export.scheduling.backlog import Backlog
+from tap_clover_export.scheduling.downloads import Downloads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tap_clover_export.exports.export import Export, Partition, Place
-    from tap_clover_export.planning.plan import Work
-    from tap_clover_export.planning.windows import Window
+    from tap_clover_export.clock import Clock
+    from tap_clover_export.exports.outcomes import Outcome
+    from tap_clover_export.planning.plan import Partition, PartitionPlan, PendingExport, Priority
+    from tap_clover_export.progress.stats import RunStats
 
 logger = logging.getLogger("tap-clover-export.queue")
 
-SPOOLED = 4
-"""So many exports at most lie on disk for each export that may be in progress."""
-
 OLDEST_SECONDS = 12 * 3600.0
-"""Nothing new is asked for while a finished export has waited this long: files live 24 hours."""
+"""Where a finished export has waited this long, only what is emitted next is requested: files
+live 24 hours."""
 
 IDLE_SECONDS = 3600.0
 """The longest pause."""
 
+BRAKE_SECONDS = 60.0
+"""How often what a brake or a limit holds back is looked at again."""
 
-@dataclasses.dataclass(eq=False)
-class Track:
-    """A partition's exports, in order of time.
+LIMITED_SECONDS = 3600.0
+"""How long, at least, a token or an app may be answered with 429 alone."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a run keeps to; times in seconds.
 
     Attributes:
-        partition: The merchant's stream.
-        line: Exports that Clover was asked for, or is about to be, and that are not emitted.
-        rest: Those after them.
-        left: How many exports of former runs are among them.
-        waiting: The last in line, while Clover was not asked for it.
-        failure: Why it can't go on past the line, if it can't.
-        failed: The window that is missing then.
-        dropped: Exports after the failure.
+        slots: How many exports may be in progress at Clover at a time.
+        max_wait: How long a region may refuse before its work is given up.
+        max_run: After this long no new export is requested.
+        patience: How long, after that, what was requested is waited for.
     """
 
-    partition: Partition
-    line: deque[Export]
-    rest: Iterator[Export]
-    left: int = 0
-    waiting: Export | None = None
-    failure: str | None = None
-    failed: Window | None = None
-    dropped: list[Export] = dataclasses.field(default_factory=list)
-
-    @property
-    def head(self) -> Export | None:
-        """The export that is emitted next."""
-        return self.line[0] if self.line else None
-
-    def pending(self) -> list[Pending]:
-        """What Clover was asked for and what is not emitted, in order of time."""
-        return [
-            Pending(export.id, export.window, export.created)
-            for export in sorted([*self.line, *self.dropped])
-            if export.id and export.created
-        ]
+    slots: int
+    max_wait: float
+    max_run: float | None = None
+    patience: float = 3 * 3600.0
 
 
-class Schedule:
+class Scheduler:
     """Which step to take next, over all partitions, regions and stages.
 
     Attributes:
-        tracks: The partitions' exports.
-        wanted: The track that is emitted next; None where any may be.
+        backlogs: What is left of each partition.
     """
 
     def __init__(
         self,
-        now: Callable[[], float],
-        wake: Callable[[], None],
+        clock: Clock,
+        stats: RunStats,
+        limits: Limits,
         *,
-        places: int,
-        max_wait: float,
-        max_run: float | None,
-        tally: Tally | None = None,
+        on_retry: Callable[[str], None],
     ) -> None:
-        """Make an empty schedule.
+        """Make an empty scheduler.
 
         Args:
-            now: The time, in seconds since the epoch.
-            wake: Called where something happened that the emitter has to know.
-            places: How many exports may be in progress at Clover at a time.
-            max_wait: How long a region may refuse, in seconds, before its work is given up.
-            max_run: After so many seconds no new export is asked for.
-            tally: Counts what happens.
+            clock: The time.
+            stats: Counts what happens.
+            limits: What the run keeps to.
+            on_retry: Called with the reason where something is tried again.
         """
-        self._now = now
-        self._tally = tally or Tally(now)
-        self._wake = wake
-        self._places = Places(places)
-        self._spooled_most = max(2, SPOOLED * places)
-        self._max_wait = max_wait
-        self._stop_asking = None if max_run is None else now() + max_run
-        self._said_enough = False
+        self._clock = clock
+        self._stats = stats
+        self._max_wait = limits.max_wait
+        self._patience = limits.patience
+        self._stop_requesting = clock.monotonic() + (limits.max_run or math.inf)
+        self._on_retry = on_retry
         self._said_reasons: set[str] = set()
-        self._doors: dict[str, Door] = {}
-        self._asks: dict[str, list[tuple[Place, Window, Export]]] = {}
+        self._steps: set[Export] = set()
+        self._requesting: set[Backlog] = set()
+        self._admission = Admission(clock, limits.slots)
+        self._downloads = Downloads(self._is_head, self._steps, limits.slots)
+        self._offers: dict[Region, list[tuple[Priority, int, Backlog]]] = {}
+        self._benched: dict[Region, list[tuple[int, int, Backlog]]] = {}
+        self._polls: dict[Region, list[tuple[float, int, Export]]] = {}
         self._timers: list[tuple[float, int, Export]] = []
-        self._downloads: list[Export] = []
-        self._files: list[Export] = []
+        self._aging: list[tuple[float, int, Export]] = []
         self._ready: list[Export] = []
         self._serial = 0
-        self._asking = 0
-        self._spooled: set[Export] = set()
         self._touched: set[Partition] = set()
-        self._open: set[Track] = set()
-        self.wanted: Track | None = None
-        self.tracks: dict[Partition, Track] = {}
+        self._open: set[Backlog] = set()
+        self.backlogs: dict[Partition, Backlog] = {}
 
-    def add(self, work: Work) -> None:
+    def add(self, plan: PartitionPlan) -> None:
         """Take a partition's work in."""
-        track = Track(work.partition, deque(), work.exports(), left=len(work.pending))
-        self.tracks[work.partition] = track
-        region = work.partition.merchant.region
-        self._doors.setdefault(region, Door(region))
-        self._asks.setdefault(region, [])
-        self._advance_line(track)
-        if track.line:
-            self._open.add(track)
+        backlog = self.backlogs[plan.partition] = Backlog(plan)
+        for export in backlog.resume():
+            export.requested = self._clock.monotonic()
+            self._admission.region(export).at_clover.add(export)
+            self._stats.resumed(plan.partition)
+            self._enqueue(export)
+        self._offer(backlog)
+        if backlog.active:
+            self._open.add(backlog)
+
+    # What the emitter asks
+
+    def pick(self) -> Export | None:
+        """What can be emitted: what is whole first, then what has begun."""
+        if self.whole():
+            return heapq.heappop(self._ready)
+        begun = (e for e in self._downloads.spooled if self._is_head(e) and e.emittable)
+        return min(begun, default=None)
+
+    def whole(self) -> bool:
+        """Whether an export is ready to be emitted to its end."""
+        while self._ready:
+            if self._ready[0].ready and self._is_head(self._ready[0]):
+                return True
+            heapq.heappop(self._ready)
+        return False
+
+    def reject(self, export: Export, why: str) -> None:
+        """Have the file that was taken last fetched again."""
+        if export.spool:
+            export.spool.reject()
+            export.bad = why
+            if export.ready:
+                export.stage = Stage.DOWNLOAD
+                self._enqueue(export)
 
     def emitted(self, export: Export) -> None:
         """An export was emitted whole."""
-        track = self.tracks[export.partition]
-        track.line.popleft()
-        self._tally.emitted(export.partition)
-        self._let_go(export)
-        if track.head and track.head.ready:
-            heapq.heappush(self._ready, track.head)
-        if not track.line:
-            self._open.discard(track)
-            self._tally.finished(export.partition)
+        backlog = self.backlogs[export.partition]
+        backlog.active.popleft()
+        self._stats.emitted(export.partition)
+        self._downloads.discard(export)
+        if not backlog.active:
+            self._open.discard(backlog)
+            self._stats.finished(export.partition)
+        elif (head := backlog.active[0]).ready:
+            heapq.heappush(self._ready, head)
+        elif head.stage is Stage.DOWNLOAD and not head.spool:
+            self._downloads.add_head(head)
 
-    def changes(self) -> list[tuple[Partition, list[Pending]]]:
+    def fail(self, export: Export, reason: str) -> None:
+        """End a partition before an export; what stands before it in line goes on."""
+        backlog = self.backlogs[export.partition]
+        if export.cancelled:
+            return
+        if backlog.failure is None:
+            level = logging.DEBUG if reason in self._said_reasons else logging.ERROR
+            logger.log(level, "%s: %s.", backlog.partition, reason)
+            self._said_reasons.add(reason)
+            self._stats.failed(backlog.partition)
+        for cancelled in backlog.fail(export, reason):
+            self._discard(cancelled)
+        if not backlog.active:
+            self._open.discard(backlog)
+
+    def changes(self) -> list[tuple[Partition, list[PendingExport]]]:
         """The partitions whose pending exports changed since the last call."""
         touched, self._touched = self._touched, set()
-        return [(partition, self.tracks[partition].pending()) for partition in touched]
+        return [(partition, self.backlogs[partition].pending()) for partition in touched]
 
     @property
     def changed(self) -> bool:
@@ -159,307 +192,343 @@ class Schedule:
 
     @property
     def running(self) -> int:
-        """Exports that are in progress at Clover or being asked for."""
-        return self._places.taken
+        """Exports that take a place at Clover."""
+        return self._admission.running
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing is left to emit."""
-        return not self._open
+    def requesting(self) -> bool:
+        """Whether Clover is being asked for an export just now."""
+        return bool(self._requesting)
 
     @property
-    def shut(self) -> list[tuple[str, str]]:
+    def refusing(self) -> list[tuple[str, str]]:
         """The regions that refused and accepted no export so far, and why."""
-        doors = self._doors.values()
-        return [(d.region, d.why()) for d in doors if d.since is not None and not d.ever]
+        regions = self._admission.regions.values()
+        return [(r.name, r.why()) for r in regions if r.since is not None and not r.ever]
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing more will get ready."""
+        if not self._open:
+            return True
+        if self._requesting or not self._requested_enough:
+            return False
+        return not any(backlog.head and self._is_coming(backlog.head) for backlog in self._open)
 
     def clear(self) -> None:
         """Give back the disk."""
-        for export in list(self._spooled):
-            self._let_go(export)
+        for export in list(self._downloads.spooled):
+            self._downloads.discard(export)
 
-    def pick(self, track: Track | None) -> Export | None:
-        """What can be emitted, of a track or of all: what is whole first, then what has begun."""
-        if track is not None:
-            head = track.head
-            return head if head and _emittable(head) else None
-        if self.whole():
-            return heapq.heappop(self._ready)
-        begun = (e for e in self._spooled if self.tracks[e.partition].head is e and _emittable(e))
-        return min(begun, default=None)
+    # What the workers ask
 
-    def whole(self) -> bool:
-        """Whether an export is ready to be emitted to its end."""
-        while self._ready:
-            export = self._ready[0]
-            if export.ready and self.tracks[export.partition].head is export:
-                return True
-            heapq.heappop(self._ready)
-        return False
-
-    def reject(self, export: Export, why: str) -> None:
-        """Have the file fetched anew that was taken last."""
-        if export.spool:
-            export.spool.reject()
-            export.bad = why
-            if export.ready:
-                self._plan(export)
-
-    def over(self, track: Track | None) -> bool:
-        """Whether nothing more will get ready."""
-        tracks = self._open if track is None else {track} & self._open
-        if not tracks:
-            return True
-        if not self._asked_enough() or self._asking:
-            return False
-        return not any(track.head and track.head.id for track in tracks)
-
-    def settle(
-        self,
-        export: Export,
-        outcome: Refusal | tuple[Export, ...] | ExportFailedError | None,
-        before: tuple[str | None, bool],
-        *,
-        asking: bool,
-    ) -> None:
-        """Take in what a step came to.
-
-        Args:
-            export: What was advanced.
-            outcome: What that came to.
-            before: Its id, and whether it was in progress at Clover, before the step.
-            asking: Whether Clover was asked for it.
-        """
-        self._asking -= asking
-        track = self.tracks[export.partition]
-        door = self._doors[export.partition.merchant.region]
-        now = self._now()
-        held = asking or before[1]
-        if isinstance(outcome, Refusal):
-            self._places.taken -= asking or (export.dropped and export.in_progress)
-            self._refused(door, outcome, now, asking=asking)
-        elif held and (export.dropped or outcome is not None or not export.in_progress):
-            self._places.taken -= 1
-        if asking:
-            self._asked(door, export, outcome, now)
-        if not isinstance(outcome, Refusal) and not self._asks[door.region]:
-            self._tally.waits_no_more(door.region)
-        if export.id != before[0] or isinstance(outcome, tuple):
-            self._touched.add(track.partition)
-        if not export.spool:
-            self._spooled.discard(export)
-        if export.dropped:
-            self._let_go(export)
-        elif isinstance(outcome, ExportFailedError):
-            self.fail(track, str(outcome), export)
-        elif isinstance(outcome, tuple):
-            self._replace(track, export, outcome)
-        else:
-            self._plan(export)
-
-    def _asked(self, door: Door, export: Export, outcome: object, now: float) -> None:
-        """Clover was asked for an export: it has it, or nobody answered, or it said why not."""
-        if export.id:
-            door.accepted()
-            self._tally.asked(export.partition)
-            self._tally.waits_no_more(door.region)
-        elif outcome is None:
-            door.stumbled(now, export.trouble.words)
-
-    def _refused(self, door: Door, refusal: Refusal, now: float, *, asking: bool) -> None:
-        if asking and not refusal.closed:
-            self._places.refused(now)
-            if self._places.taken:
-                return
-        if asking or refusal.closed:
-            door.refused(refusal, now)
-            self._tally.waiting(door.region, door.until, door.why())
-
-    def _replace(self, track: Track, export: Export, halves: tuple[Export, ...]) -> None:
-        place = track.line.index(export)
-        export.dropped = True
-        del track.line[place]
-        self._tally.split(track.partition)
-        for half in reversed(halves):
-            track.line.insert(place, half)
-            self._plan(half)
-
-    def fail(self, track: Track, reason: str, export: Export | None) -> None:
-        """End a partition before an export; what stands in line before it goes on."""
-        if export is None or export.dropped:
-            return
-        if track.failure is None:
-            level = logging.DEBUG if reason in self._said_reasons else logging.ERROR
-            logger.log(level, "%s: %s.", track.partition, reason)
-            self._said_reasons.add(reason)
-            self._tally.failed(track.partition)
-        track.failure, track.failed = reason, export.window
-        track.rest, track.waiting = iter(()), None
-        while track.line:
-            last = track.line.pop()
-            last.dropped = True
-            track.dropped.append(last)
-            if last is export:
-                break
-        if not track.line:
-            self._open.discard(track)
-        for last in track.dropped:
-            self._let_go(last)
-        self._wake()
-
-    def _let_go(self, export: Export) -> None:
-        """Give back the disk of an export that nobody will take."""
-        self._spooled.discard(export)
-        export.discard()
-
-    def _plan(self, export: Export) -> None:
-        """Put an export where its next step will be found."""
-        if export.stage is Stage.READY and export.bad:
-            export.stage, export.due = Stage.DOWNLOAD, self._now()
-        export.ready = export.stage is Stage.READY
-        if export.ready:
-            if self.tracks[export.partition].head is export:
-                heapq.heappush(self._ready, export)
-        elif export.due > self._now() or export.stage is Stage.POLL:
-            self._serial += 1
-            heapq.heappush(self._timers, (export.due, self._serial, export))
-        elif export.stage is Stage.CREATE:
-            asks = self._asks[export.partition.merchant.region]
-            heapq.heappush(asks, (export.ask_place, export.window, export))
-        else:
-            heapq.heappush(self._files if export.spool else self._downloads, export)
-
-    def _advance_line(self, track: Track) -> None:
-        """Let the next window stand in line, and all before those that were asked for already."""
-        track.waiting = None
-        for export in track.rest:
-            track.line.append(export)
-            if export.taken_up:
-                export.asked = self._now()
-                self._places.taken += 1
-                track.left -= 1
-                self._tally.took_up(track.partition)
-            else:
-                track.waiting = export
-            self._plan(export)
-            if track.waiting and not track.left:
-                return
-
-    def choose(self) -> Export | None:
-        """The step to take now: what is due, what is emitted next, what is asked for next."""
-        now = self._now()
+    def next_step(self) -> Export | None:
+        """The export to take a step further now: what is requested, polled, then fetched."""
+        now = self._clock.monotonic()
         while self._timers and self._timers[0][0] <= now:
             export = heapq.heappop(self._timers)[2]
-            if export.dropped:
-                self._places.taken -= export.in_progress
-            elif export.stage is Stage.POLL:
-                return export
-            else:
-                self._plan(export)
-        if following := self._download_next():
-            self._spooled.add(following)
-            return following
-        return self._ask_next(now)
-
-    def _download_next(self) -> Export | None:
-        """The file to fetch next, within the bounds of the disk."""
-        for heap in (self._files, self._downloads):
-            while heap and heap[0].dropped:
-                heapq.heappop(heap)
-        if not self._downloads:
-            return heapq.heappop(self._files) if self._files else None
-        if len(self._spooled) < self._spooled_most:
-            first = not self._files or self._downloads[0] < self._files[0]
-            return heapq.heappop(self._downloads if first else self._files)
-        if self._files:
-            return heapq.heappop(self._files)
-        if any(self._is_next(export) for export in self._spooled):
-            return None
-        following = min(filter(self._is_next, self._downloads), default=None)
-        if following:
-            self._downloads.remove(following)
-            heapq.heapify(self._downloads)
-        return following
-
-    def _is_next(self, export: Export) -> bool:
-        track = self.tracks[export.partition]
-        return track.head is export and self.wanted in (None, track)
-
-    def _ask_next(self, now: float) -> Export | None:
-        """The window to ask for next, where a region and a place are open."""
-        if self._asked_enough() or self._waited_long(now):
-            return None
-        regions = [
-            region
-            for region, asks in self._asks.items()
-            if self._look_through(region, now) and asks and self._doors[region].until <= now
-        ]
-        if not regions or not self._places.free(now):
-            return None
-        region = min(regions, key=lambda region: self._asks[region][0])
-        *_, export = heapq.heappop(self._asks[region])
-        self._places.taken += 1
-        self._asking += 1
-        track = self.tracks[export.partition]
-        if track.waiting is export:
-            self._advance_line(track)
+            if not export.cancelled and export not in self._steps:
+                self._enqueue(export)
+        export = self._next_request(now) or self._next_poll(now)
+        if export:
+            creating = export.stage is Stage.CREATE
+            self._admission.start(export, creating=creating)
+            if creating:
+                self._requesting.add(self.backlogs[export.partition])
+        else:
+            export = self._downloads.next()
+        if export:
+            self._steps.add(export)
         return export
 
-    def _look_through(self, region: str, now: float) -> bool:
-        """Drop what failed; give a region up that has refused for too long."""
-        asks, door = self._asks[region], self._doors[region]
-        while asks and asks[0][2].dropped:
-            heapq.heappop(asks)
-        if not asks:
-            return False
-        door.remind(now)
-        if door.since is not None and now - door.since >= self._max_wait:
+    def record_outcome(self, export: Export, outcome: Outcome) -> None:
+        """Take in what a step came to."""
+        stage, backlog = export.stage, self.backlogs[export.partition]
+        creating = stage is Stage.CREATE
+        self._steps.discard(export)
+        if creating:
+            self._requesting.discard(backlog)
+        if stage is not Stage.DOWNLOAD:
+            self._admission.answer(export, outcome, creating=creating)
+        now = self._clock.monotonic()
+        if isinstance(outcome, Accepted):
+            export.id, export.created, export.requested = outcome.id, outcome.created, now
+            self._touched.add(export.partition)
+            self._stats.requested(export.partition)
+        if export.cancelled:
+            self._discard(export)
+            return
+        self._apply(export, outcome, now)
+        if not export.spool:
+            self._downloads.spooled.discard(export)
+        region = self._admission.region(export)
+        if region.since is None or not self._first_offer(region):
+            self._stats.waits_no_more(region.name)
+        else:
+            until = self._admission.wall_time(region.not_before)
+            self._stats.waiting(region.name, until, region.why())
+
+    def seconds_until_next_step(self) -> float:
+        """How long there is nothing to do."""
+        now = self._clock.monotonic()
+        times = [now + IDLE_SECONDS, self._stop_requesting, self._stop_requesting + self._patience]
+        times += [timer[0] for timer in self._timers[:1]]
+        for region in self._admission.regions.values():
+            if polls := self._polls.get(region):
+                times.append(max(polls[0][0], self._polls_at(region, polls[0][2])))
+            if backlog := self._first_offer(region):
+                times.append(self._requests_at(region, backlog))
+                if region.since is not None:
+                    times += [region.since + self._max_wait, region.remind_at]
+        return max(min(time for time in times if time > now) - now, 0.001)
+
+    # Inside
+
+    def _apply(self, export: Export, outcome: Outcome, now: float) -> None:
+        """Change an export by what its step came to, and put it where its next step is found."""
+        backlog = self.backlogs[export.partition]
+        match outcome:
+            case Accepted():
+                export.stage = Stage.POLL
+                self._later(export, now + FIRST_POLL)
+                self._offer(backlog)
+            case Working(pause, finished):
+                if finished:
+                    self._age(export, now)
+                self._later(export, now + pause)
+            case Finished(urls, created):
+                export.created, export.stage = created, Stage.DOWNLOAD
+                export.link(urls, now)
+                self._age(export, now)
+                self._touched.add(export.partition)
+                self._enqueue(export)
+            case Empty(created):
+                export.created, export.stage = created, Stage.READY
+                self._touched.add(export.partition)
+                self._enqueue(export)
+            case Moved(stage, pause, reason):
+                if reason:
+                    self._stats.retried(export.partition)
+                    self._on_retry(reason)
+                if stage is Stage.CREATE and export.id:
+                    export.forget()
+                    self._touched.add(export.partition)
+                    backlog.request_again(export)
+                export.stage = stage
+                self._later(export, now + pause)
+            case NoSpace(pause, reason):
+                self._on_retry(f"the temporary directory takes no more ({reason})")
+                for one in self._downloads.make_room(export):
+                    one.stage = Stage.POLL
+                    self._later(one, now + pause)
+                if export.stage is Stage.DOWNLOAD:
+                    self._later(export, now + pause)
+            case Refused():
+                if export.stage is Stage.CREATE:
+                    self._bench(backlog, export)
+                self._later(export, now)
+            case RateLimited():
+                if not self._limited_for_long(export, now):
+                    self._later(export, now)
+            case Split(halves, reason):
+                logger.warning("%s; trying it as two halves.", reason)
+                self._stats.split(export.partition)
+                self._touched.add(export.partition)
+                self._discard(export)
+                backlog.replace(export, export.halves(halves))
+                self._offer(backlog)
+            case Failed(reason, keep):
+                if not keep:
+                    export.forget()
+                    self._touched.add(export.partition)
+                self.fail(export, reason)
+            case _:
+                assert_never(outcome)
+
+    def _enqueue(self, export: Export) -> None:
+        """Put an export where its next step will be found."""
+        if export.ready:
+            if self._is_head(export):
+                heapq.heappush(self._ready, export)
+        elif export.stage is Stage.CREATE:
+            self._offer(self.backlogs[export.partition])
+        elif export.stage is Stage.POLL:
+            self._serial += 1
+            polls = self._polls.setdefault(self._admission.region(export), [])
+            heapq.heappush(polls, (export.due, self._serial, export))
+        else:
+            self._downloads.add(export)
+
+    def _later(self, export: Export, due: float) -> None:
+        export.due = due
+        if due <= self._clock.monotonic():
+            self._enqueue(export)
+            return
+        self._serial += 1
+        heapq.heappush(self._timers, (due, self._serial, export))
+
+    def _offer(self, backlog: Backlog) -> None:
+        """Let a partition stand in its region's line with the export that it needs next."""
+        export = backlog.next_request
+        if export is None or backlog in self._requesting or export.due > self._clock.monotonic():
+            return
+        self._serial += 1
+        region = self._admission.region(export)
+        if backlog.turn > region.turns:
+            benched = self._benched.setdefault(region, [])
+            heapq.heappush(benched, (backlog.turn, self._serial, backlog))
+        else:
+            offers = self._offers.setdefault(region, [])
+            heapq.heappush(offers, (export.priority, self._serial, backlog))
+
+    def _bench(self, backlog: Backlog, export: Export) -> None:
+        """A refused partition goes behind the others of its turn, and one of a later turn."""
+        region = self._admission.region(export)
+        turn = export.priority[:1]
+        others = sum(priority[:1] <= turn for priority, *_ in self._offers.get(region, ()))
+        backlog.turn = region.turns + max(1, others)
+
+    def _first_offer(self, region: Region) -> Backlog | None:
+        """The partition of a region that is to be asked for next, left in its line."""
+        offers = self._offers.setdefault(region, [])
+        benched = self._benched.setdefault(region, [])
+        while offers and not self._is_offered(offers[0][2], offers[0][0]):
+            heapq.heappop(offers)
+        while benched and (benched[0][0] <= region.turns or not offers):
+            backlog = heapq.heappop(benched)[2]
+            backlog.turn = 0
+            if (export := backlog.next_request) and self._is_offered(backlog, export.priority):
+                self._serial += 1
+                heapq.heappush(offers, (export.priority, self._serial, backlog))
+        return offers[0][2] if offers else None
+
+    def _is_offered(self, backlog: Backlog, priority: Priority) -> bool:
+        """Whether what stands in line is still what a partition needs, and may be asked for."""
+        export = backlog.next_request
+        return (
+            export is not None
+            and export.priority == priority
+            and backlog not in self._requesting
+            and export.due <= self._clock.monotonic()
+        )
+
+    def _requests_at(self, region: Region, backlog: Backlog) -> float:
+        """When a region may be asked for an export."""
+        export = backlog.next_request
+        app = self._admission.app_free_at(export) if export else math.inf
+        return max(self._admission.slot_at(region), app)
+
+    def _polls_at(self, region: Region, export: Export) -> float:
+        """When exports of a region may be polled."""
+        return max(region.polls_not_before, self._admission.app_free_at(export))
+
+    def _next_request(self, now: float) -> Export | None:
+        """The export to request next, where a region and a slot are open."""
+        if self._requested_enough:
+            return None
+        only_heads = self._waited_long(now)
+        for region in self._in_order():
+            while (backlog := self._first_offer(region)) and self._requests_at(
+                region, backlog
+            ) <= now:
+                heapq.heappop(self._offers[region])
+                export = backlog.next_request
+                if export is None:
+                    continue
+                if only_heads and not self._is_head(export):
+                    self._later(export, now + BRAKE_SECONDS)
+                elif (free := self._admission.token_free_at(export)) > now:
+                    self._later(export, min(free, now + BRAKE_SECONDS))
+                else:
+                    return export
+        return None
+
+    def _in_order(self) -> list[Region]:
+        """The regions with something to ask for, the one of the most urgent first."""
+        found = []
+        for region in list(self._admission.regions.values()):
+            if (backlog := self._first_offer(region)) and not self._given_up(region):
+                export = backlog.next_request
+                found.append((export.priority if export else (), region.name, region))
+        return [region for *_, region in sorted(found, key=lambda one: one[:2])]
+
+    def _given_up(self, region: Region) -> bool:
+        """Give a region up that has refused, or not answered, for too long."""
+        now = self._clock.monotonic()
+        self._admission.remind(region)
+        if region.since is not None and now - region.since >= self._max_wait:
             reason = (
-                f"region {region} did not accept an export within max_wait_hours "
-                f"({door.why()}); run again when it does, or raise max_wait_hours"
+                f"region {region.name} did not accept an export within max_wait_hours "
+                f"({region.why()}); run again when it does, or raise max_wait_hours"
             )
-        elif words := door.lost_since(now - OUTAGE_SECONDS):
+        elif words := region.lost_since(now - OUTAGE_SECONDS):
             reason = unreachable(words)
         else:
-            return True
-        for *_, export in sorted(asks):
-            self.fail(self.tracks[export.partition], reason, export)
-        asks.clear()
-        self._tally.waits_no_more(region)
-        return False
-
-    def _asked_enough(self) -> bool:
-        if self._stop_asking is None or self._now() < self._stop_asking:
             return False
-        if not self._said_enough:
-            self._said_enough = True
-            self._wake()
+        for backlog in list(self._open):
+            export = backlog.next_request
+            if export and self._admission.region(export) is region:
+                self.fail(export, reason)
+        self._stats.waits_no_more(region.name)
         return True
+
+    def _next_poll(self, now: float) -> Export | None:
+        """The export to poll next, where its region, its app and its token may be asked."""
+        for region, polls in self._polls.items():
+            while polls and self._polls_at(region, polls[0][2]) <= now:
+                export = heapq.heappop(polls)[2]
+                if export.cancelled or export.stage is not Stage.POLL or export in self._steps:
+                    continue
+                free = self._admission.token_free_at(export)
+                if free <= now:
+                    return export
+                self._later(export, min(free, now + BRAKE_SECONDS))
+        return None
+
+    @property
+    def _requested_enough(self) -> bool:
+        return self._clock.monotonic() >= self._stop_requesting
+
+    def _is_coming(self, head: Export) -> bool:
+        """Whether a head is still waited for after `max_run`: not where polls are refused."""
+        now, region = self._clock.monotonic(), self._admission.region(head)
+        if head.stage is Stage.CREATE or now > self._stop_requesting + self._patience:
+            return head.emittable
+        return head.stage is not Stage.POLL or region.polls_not_before - now < BRAKE_SECONDS
+
+    def _age(self, export: Export, now: float) -> None:
+        """Remember since when a finished export waits at Clover."""
+        self._serial += 1
+        heapq.heappush(self._aging, (now, self._serial, export))
 
     def _waited_long(self, now: float) -> bool:
         """Whether a finished export has waited so long that Clover may drop it soon."""
-        created = (export.created for export in self._downloads if export.created)
-        oldest = min((times.to_ms(time) / 1000 for time in created), default=now)
-        return now - oldest > OLDEST_SECONDS
+        while self._aging and not self._waits_at_clover(self._aging[0][2]):
+            heapq.heappop(self._aging)
+        return bool(self._aging) and now - self._aging[0][0] > OLDEST_SECONDS
 
-    def pause(self) -> float:
-        """How long there is nothing to do."""
-        now = self._now()
-        until = now + IDLE_SECONDS
-        if self._timers:
-            until = min(until, self._timers[0][0])
-        for region, asks in self._asks.items():
-            door = self._doors[region]
-            if asks and self._places.taken < self._places.limit:
-                until = min(until, max(door.until, now + 0.05))
-            elif asks and self._places.taken < self._places.most:
-                until = min(until, max(door.until, self._places.probe_at))
-            if asks and door.since is not None:
-                until = min(until, door.since + self._max_wait, door.remind_at)
-        if self._stop_asking is not None and self._stop_asking > now:
-            until = min(until, self._stop_asking)
-        return max(until - now, 0.001)
+    @staticmethod
+    def _waits_at_clover(export: Export) -> bool:
+        started = export.stage is Stage.CREATE or export.ready or export.spool is not None
+        return not started and not export.cancelled
 
+    def _limited_for_long(self, export: Export, now: float) -> bool:
+        """Fail an export that nothing but 429 has come to for longer than is waited for."""
+        since = self._admission.limited_since(export)
+        if since is None or now - since < max(self._max_wait, LIMITED_SECONDS):
+            return False
+        self.fail(
+            export,
+            f"Clover answered 429 Too Many Requests alone for {(now - since) / 3600:.0f} hours; "
+            "look at what else uses this app's tokens, then run again",
+        )
+        return True
 
-def _emittable(export: Export) -> bool:
-    return export.ready or (export.spool is not None and export.spool.waits)
+    def _is_head(self, export: Export) -> bool:
+        return self.backlogs[export.partition].head is export
+
+    def _discard(self, export: Export) -> None:
+        """Give back the disk and the place of an export that nobody will take."""
+        self._downloads.discard(export)
+        if export not in self._steps:
+            self._admission.region(export).at_clover.discard(export)

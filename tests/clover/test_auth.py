@@ -23,7 +23,7 @@ from tap_clover_export import times
 from tap_clover_export.clover import token_store
 from tap_clover_export.clover.auth import Auth
 from tap_clover_export.clover.client import Client
-from tap_clover_export.clover.token_store import Pair, TokenStore
+from tap_clover_export.clover.token_store import TokenPair, TokenStore
 from tap_clover_export.errors import (
     LoginNeededError,
     TokenStoreError,
@@ -102,7 +102,7 @@ def settings_for(simulator: Simulator, path: Path, **more: Any) -> dict[str, Any
     return config_for(simulator, **rotation, **more)
 
 
-def kept(path: Path, identity: str = ONE) -> Pair:
+def kept(path: Path, identity: str = ONE) -> TokenPair:
     """The stored pair of a merchant."""
     with TokenStore(path).locked() as store:
         pair = store.get(identity)
@@ -313,7 +313,7 @@ def test_a_store_of_thousands_stays_quick(path: Path) -> None:
 
     On a usual machine that is 11 ms against 13, beside fsync and Clover.
     """
-    pair = Pair("s" * 32, Secret("r" * 64), Secret("a" * 300), 1e9, 1e9, Secret("p" * 64))
+    pair = TokenPair("s" * 32, Secret("r" * 64), Secret("a" * 300), 1e9, 1e9, Secret("p" * 64))
     store = TokenStore(path)
     with store.locked(), store.room():
         for number in range(3000):
@@ -562,7 +562,7 @@ def test_rooms_of_dead_runs_are_swept(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b" \n", b"\0" * 99, b'{"merchants":{"M1"', b"[]"])
 def test_a_torn_successor_is_dropped(path: Path, content: bytes) -> None:
     """A file that was not written whole never takes the store's place."""
-    pair = Pair("seed", Secret("r"))
+    pair = TokenPair("seed", Secret("r"))
     with TokenStore(path).locked() as store, store.room():
         store.put("M1", pair)
     Path(f"{path}.new").write_bytes(content)

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_clover_export.clover import token_store
-from tap_clover_export.clover.token_store import Pair, TokenStore
+from tap_clover_export.clover.token_store import TokenPair, TokenStore
 from tap_clover_export.errors import TokenStoreError
 from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PAIR = Pair(
+PAIR = TokenPair(
     seed=Secret("seed-token").fingerprint(),
     refresh_token=Secret("refresh-1"),
     access_token=Secret("access-1"),
@@ -57,12 +57,12 @@ FIFO = textwrap.dedent(
 )
 
 
-def _put(path: Path, merchant_id: str = "M1", pair: Pair = PAIR) -> None:
+def _put(path: Path, merchant_id: str = "M1", pair: TokenPair = PAIR) -> None:
     with TokenStore(path).locked() as store, store.room():
         store.put(merchant_id, pair)
 
 
-def _get(path: Path, merchant_id: str = "M1") -> Pair | None:
+def _get(path: Path, merchant_id: str = "M1") -> TokenPair | None:
     with TokenStore(path).locked() as store:
         return store.get(merchant_id)
 

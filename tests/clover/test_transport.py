@@ -19,7 +19,8 @@ from tap_clover_export import times
 from tap_clover_export.clover import client as client_module
 from tap_clover_export.clover import transport
 from tap_clover_export.clover.auth import Auth
-from tap_clover_export.clover.client import Client, ExportAnswer
+from tap_clover_export.clover.client import Client
+from tap_clover_export.clover.responses import ExportAnswer
 from tap_clover_export.clover.token_store import TokenStore
 from tap_clover_export.errors import (
     BadRequestError,

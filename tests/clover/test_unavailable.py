@@ -13,15 +13,8 @@ from hypothesis import strategies as st
 from pendulum import DateTime
 
 from tap_clover_export import times
-from tap_clover_export.clover.unavailable import (
-    ASK_AGAIN,
-    LOOK_AGAIN,
-    TABLE,
-    Hours,
-    Refusal,
-    explain,
-    read,
-)
+from tap_clover_export.clover.unavailable import ASK_AGAIN, LOOK_AGAIN, Unavailability, interpret_503, read
+from tap_clover_export.planning.hours import TABLE, Hours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -386,7 +379,7 @@ def test_no_text_breaks_the_reader(words: str, region: str) -> None:
     """Whatever the body holds, it is read or not, and an explanation comes out."""
     now = pendulum.datetime(2026, 3, 2, 12)
     hours = read(words, region)
-    meaning = explain(words, region, now)
+    meaning = interpret_503(words, region, now)
 
     assert meaning.until is None or meaning.until > now
     if hours:
@@ -399,7 +392,7 @@ def test_no_text_breaks_the_reader(words: str, region: str) -> None:
 @pytest.mark.parametrize("rest", ["", "0", "a", "10:00"])
 def test_a_hostile_body_is_read_in_no_time(word: str, rest: str) -> None:
     """Words made to keep an expression busy are read like any others."""
-    explain((word * 4000)[:4000] + rest * 1000, "us", times.from_seconds(0))
+    interpret_503((word * 4000)[:4000] + rest * 1000, "us", times.from_seconds(0))
 
 
 def test_only_the_beginning_of_a_huge_body_is_read() -> None:
@@ -415,45 +408,45 @@ def _at(hour: int, minute: int = 0, day: int = 2) -> DateTime:
     ("words", "region", "now", "expected"),
     [
         # Clover's words win over the table
-        ("MON-SUN 01:00-05:00", "us", _at(12), Refusal(True, _at(1, day=3), None)),
-        ("MON-SUN 01:00-05:00", "us", _at(0, 30), Refusal(True, _at(1), None)),
-        ("MON-SUN 01:00-05:00", "sandbox", _at(12), Refusal(True, _at(1, day=3), None)),
-        ("MON-SUN 01:00-05:00", "la", _at(5), Refusal(True, _at(1, day=3), None)),
+        ("MON-SUN 01:00-05:00", "us", _at(12), Unavailability(True, _at(1, day=3), None)),
+        ("MON-SUN 01:00-05:00", "us", _at(0, 30), Unavailability(True, _at(1), None)),
+        ("MON-SUN 01:00-05:00", "sandbox", _at(12), Unavailability(True, _at(1, day=3), None)),
+        ("MON-SUN 01:00-05:00", "la", _at(5), Unavailability(True, _at(1, day=3), None)),
         # they say open and it refuses all the same
-        ("MON-SUN 10:00-15:00", "us", _at(10), Refusal(True, _at(10, 5), None)),
-        ("MON-SUN 10:00-15:00", "us", _at(14, 59), Refusal(True, _at(15, 4), None)),
-        ("MON-SUN 01:00-23:00", "us", _at(16), Refusal(True, _at(16, 5), None)),
+        ("MON-SUN 10:00-15:00", "us", _at(10), Unavailability(True, _at(10, 5), None)),
+        ("MON-SUN 10:00-15:00", "us", _at(14, 59), Unavailability(True, _at(15, 4), None)),
+        ("MON-SUN 01:00-23:00", "us", _at(16), Unavailability(True, _at(16, 5), None)),
         # busy in words, open or closed by the table
-        ("Too many concurrent exports", "us", _at(12), Refusal(False)),
-        ("Too many concurrent exports", "us", _at(16), Refusal(False)),
-        ('{"message":"Server busy"}', "us", _at(16), Refusal(False)),
-        ("concurrency threshold is reached", "eu", _at(16), Refusal(False)),
-        ("An export is already in progress", "eu", _at(16), Refusal(False)),
-        ("Only 3 exports at a time", "eu", _at(16), Refusal(False)),
+        ("Too many concurrent exports", "us", _at(12), Unavailability(False)),
+        ("Too many concurrent exports", "us", _at(16), Unavailability(False)),
+        ('{"message":"Server busy"}', "us", _at(16), Unavailability(False)),
+        ("concurrency threshold is reached", "eu", _at(16), Unavailability(False)),
+        ("An export is already in progress", "eu", _at(16), Unavailability(False)),
+        ("Only 3 exports at a time", "eu", _at(16), Unavailability(False)),
         # no words: the table, asked again every half hour at the latest
-        ("", "us", _at(15), Refusal(True, _at(15, 30), US)),
-        ("", "us", _at(9, 45), Refusal(True, _at(10), US)),
-        ("", "us", _at(9, 30), Refusal(True, _at(10), US)),
-        ("", "us", _at(9, 29), Refusal(True, _at(9, 59), US)),
-        ("", "us", _at(10), Refusal(False)),
-        ("Service Unavailable", "us", _at(14, 59), Refusal(False)),
-        ("Service Unavailable", "us", _at(15), Refusal(True, _at(15, 30), US)),
-        ("", "eu", _at(1, day=7), Refusal(True, _at(1, 30, day=7), EU)),
-        ("", "eu", _at(1, day=6), Refusal(False)),
-        ("", "eu", _at(5, day=8), Refusal(False)),
+        ("", "us", _at(15), Unavailability(True, _at(15, 30), US)),
+        ("", "us", _at(9, 45), Unavailability(True, _at(10), US)),
+        ("", "us", _at(9, 30), Unavailability(True, _at(10), US)),
+        ("", "us", _at(9, 29), Unavailability(True, _at(9, 59), US)),
+        ("", "us", _at(10), Unavailability(False)),
+        ("Service Unavailable", "us", _at(14, 59), Unavailability(False)),
+        ("Service Unavailable", "us", _at(15), Unavailability(True, _at(15, 30), US)),
+        ("", "eu", _at(1, day=7), Unavailability(True, _at(1, 30, day=7), EU)),
+        ("", "eu", _at(1, day=6), Unavailability(False)),
+        ("", "eu", _at(5, day=8), Unavailability(False)),
         # no table: a guess from the words
-        ("", "la", _at(3), Refusal(False)),
-        ("", "sandbox", _at(3), Refusal(False)),
-        ("The service is closed", "la", _at(3), Refusal(True, _at(3, 5))),
-        ("Outside of available hours", "sandbox", _at(3), Refusal(True, _at(3, 5))),
-        ("Not available", "la", _at(3), Refusal(True, _at(3, 5))),
-        ("The service is closed", "us", _at(12), Refusal(True, _at(12, 5))),
-        ("The service is closed", "us", _at(16), Refusal(True, _at(16, 30), US)),
+        ("", "la", _at(3), Unavailability(False)),
+        ("", "sandbox", _at(3), Unavailability(False)),
+        ("The service is closed", "la", _at(3), Unavailability(True, _at(3, 5))),
+        ("Outside of available hours", "sandbox", _at(3), Unavailability(True, _at(3, 5))),
+        ("Not available", "la", _at(3), Unavailability(True, _at(3, 5))),
+        ("The service is closed", "us", _at(12), Unavailability(True, _at(12, 5))),
+        ("The service is closed", "us", _at(16), Unavailability(True, _at(16, 30), US)),
     ],
 )
-def test_what_a_503_means(words: str, region: str, now: DateTime, expected: Refusal) -> None:
+def test_what_a_503_means(words: str, region: str, now: DateTime, expected: Unavailability) -> None:
     """Words win over the table, the table over a guess; each says when to ask again."""
-    meaning = explain(words, region, now)
+    meaning = interpret_503(words, region, now)
 
     assert (meaning.closed, meaning.until) == (expected.closed, expected.until)
     assert meaning.hours == (read(words, region) or expected.hours)
@@ -470,14 +463,14 @@ def test_times_to_ask_again() -> None:
 )
 def test_untrusted_hours_leave_it_to_the_table(words: str) -> None:
     """Hours of another zone are not gone by; the table says when to ask."""
-    assert explain(words, "us", _at(16)) == Refusal(True, _at(16, 30), US)
+    assert interpret_503(words, "us", _at(16)) == Unavailability(True, _at(16, 30), US)
 
 
 @given(st.integers(0, 7 * DAY_MINUTES), st.sampled_from(["us", "eu"]))
 def test_without_words_asked_again_within_half_an_hour(minute: int, region: str) -> None:
     """The table never keeps the tap away: asked every half hour, and at the opening itself."""
     now = _at(0) + minute * MINUTE
-    meaning = explain("", region, now)
+    meaning = interpret_503("", region, now)
 
     assert meaning.closed is not TABLE[region].is_open(now)
     if meaning.closed:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tap_clover_export import times
 from tap_clover_export.errors import StateError
 from tap_clover_export.planning import bookmarks
-from tap_clover_export.planning.bookmarks import Pending, Standing
+from tap_clover_export.planning.plan import PendingExport, PartitionState
 from tap_clover_export.planning.windows import Window
 
 WHERE = "orders of merchant M1"
@@ -20,8 +20,8 @@ T1, T2, T3 = (f"2026-0{month}-01T00:00:00.001Z" for month in (1, 2, 3))
 CREATED = "2026-03-01T10:00:00.500Z"
 
 
-def _pending(identity: str = "E1", start: str = T1, end: str = T2) -> Pending:
-    return Pending(identity, Window(times.parse(start), times.parse(end)), times.parse(CREATED))
+def _pending(identity: str = "E1", start: str = T1, end: str = T2) -> PendingExport:
+    return PendingExport(identity, Window(times.parse(start), times.parse(end)), times.parse(CREATED))
 
 
 def _row(**changes: Any) -> dict[str, Any]:
@@ -47,21 +47,21 @@ def test_when_the_time_before_a_bookmark_was_exported() -> None:
     entry: dict[str, Any] = {}
     time, later = times.parse(T1), times.parse(T2)
     bookmarks.write(entry, bookmark=time, pending=[], exported=later)
-    assert bookmarks.read(entry, WHERE) == Standing(time, (), later)
+    assert bookmarks.read(entry, WHERE) == PartitionState(time, (), later)
     bookmarks.write(entry, bookmark=None, pending=[])
     assert bookmarks.read(entry, WHERE).exported == later
     for odd in (7, None, "soon"):
-        assert bookmarks.read(entry | {"exported_at": odd}, WHERE) == Standing(time)
+        assert bookmarks.read(entry | {"exported_at": odd}, WHERE) == PartitionState(time)
     bookmarks.write(entry, bookmark=later, pending=[])
-    assert bookmarks.read(entry, WHERE) == Standing(later)
+    assert bookmarks.read(entry, WHERE) == PartitionState(later)
 
 
 def test_an_empty_entry_is_a_fresh_partition() -> None:
     """A partition that was never exported has neither bookmark nor pending exports."""
-    assert bookmarks.read({}, WHERE) == Standing()
-    assert bookmarks.read({"context": {"merchant_id": "M1"}}, WHERE) == Standing()
-    assert bookmarks.read({"pending_exports": None}, WHERE) == Standing()
-    assert bookmarks.read({"pending_exports": []}, WHERE) == Standing()
+    assert bookmarks.read({}, WHERE) == PartitionState()
+    assert bookmarks.read({"context": {"merchant_id": "M1"}}, WHERE) == PartitionState()
+    assert bookmarks.read({"pending_exports": None}, WHERE) == PartitionState()
+    assert bookmarks.read({"pending_exports": []}, WHERE) == PartitionState()
 
 
 def test_pending_without_a_bookmark() -> None:
@@ -70,7 +70,7 @@ def test_pending_without_a_bookmark() -> None:
     bookmarks.write(entry, bookmark=None, pending=[_pending()])
 
     assert entry == {"pending_exports": [_row()]}
-    assert bookmarks.read(entry, WHERE) == Standing(None, (_pending(),))
+    assert bookmarks.read(entry, WHERE) == PartitionState(None, (_pending(),))
 
 
 _MS = st.integers(times.to_ms(times.parse("2010-01-01")), times.to_ms(times.parse("2100-01-01")))
@@ -78,7 +78,7 @@ _EXPORTS = st.lists(
     st.tuples(
         st.from_regex(r"[A-Z0-9]{1,13}", fullmatch=True), _MS, st.integers(1, 10**10), _MS
     ).map(
-        lambda made: Pending(
+        lambda made: PendingExport(
             made[0],
             Window(times.from_ms(made[1]), times.from_ms(made[1] + made[2])),
             times.from_ms(made[3]),
@@ -89,13 +89,13 @@ _EXPORTS = st.lists(
 
 
 @given(st.none() | _MS, _EXPORTS)
-def test_what_is_written_reads_back(bookmark: int | None, pending: list[Pending]) -> None:
+def test_what_is_written_reads_back(bookmark: int | None, pending: list[PendingExport]) -> None:
     """An entry goes through JSON and comes back as it was, in its order."""
     entry: dict[str, Any] = {}
     time = None if bookmark is None else times.from_ms(bookmark)
     bookmarks.write(entry, bookmark=time, pending=pending)
 
-    assert bookmarks.read(json.loads(json.dumps(entry)), WHERE) == Standing(time, tuple(pending))
+    assert bookmarks.read(json.loads(json.dumps(entry)), WHERE) == PartitionState(time, tuple(pending))
 
 
 @given(st.lists(st.none() | _MS, min_size=1, max_size=6))

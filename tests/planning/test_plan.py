@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
-from tap_clover_export.exports.export import Export, Partition, Stage
+from tap_clover_export.exports.export import Export, Stage
+from tap_clover_export.planning.plan import Partition
 from tap_clover_export.planning import plan
-from tap_clover_export.planning.bookmarks import Pending, Standing
-from tap_clover_export.planning.plan import HISTORY, NEWS, Work
+from tap_clover_export.planning.plan import PendingExport, PartitionState
+from tap_clover_export.planning.plan import BACKFILL, CATCH_UP, PartitionPlan
 from tap_clover_export.planning.windows import Window
 from tap_clover_export.settings.merchants import Merchant
 from tap_clover_export.settings.secret import Secret
@@ -34,19 +35,19 @@ def _partition(start: DateTime, merchant: str = "M1", stream: str = "orders") ->
     return Partition(Merchant(merchant, "us", url, start, access_token=Secret("t")), stream)
 
 
-def _pending(begin: float, end: float, *, created: float = 0.1, identity: str = "E1") -> Pending:
+def _pending(begin: float, end: float, *, created: float = 0.1, identity: str = "E1") -> PendingExport:
     """A pending export over days before now."""
-    return Pending(identity, Window(_ago(begin), _ago(end)), _ago(created))
+    return PendingExport(identity, Window(_ago(begin), _ago(end)), _ago(created))
 
 
-def _work(start: float = 100, number: int = 0, **changes: Any) -> Work:
+def _work(start: float = 100, number: int = 0, **changes: Any) -> PartitionPlan:
     """The work of a partition whose start, and bookmark, lie so many days ago."""
     bookmark = changes.pop("bookmark", None)
-    standing = Standing(
+    standing = PartitionState(
         None if bookmark is None else _ago(bookmark), tuple(changes.pop("pending", ()))
     )
     options = {"end": NOW, "now": NOW, "lookback": 7 * DAY, "width": 30 * DAY, **changes}
-    return plan.work(_partition(_ago(start)), number, standing, **options)
+    return plan.plan_partition(_partition(_ago(start)), number, standing, **options)
 
 
 @pytest.mark.parametrize(
@@ -90,15 +91,15 @@ def test_an_earlier_end_is_kept() -> None:
 @pytest.mark.parametrize(
     ("start", "bookmark", "lookback", "turn"),
     [
-        (30, None, 7, NEWS),
-        (30.001, None, 7, HISTORY),
-        (1000, 30, 7, NEWS),
-        (1000, 30.001, 7, HISTORY),
-        (1000, 1, 7, NEWS),
-        (1000, 1, 365, NEWS),
-        (1000, 300, 7, HISTORY),
-        (10, 300, 7, NEWS),
-        (-5, None, 7, NEWS),
+        (30, None, 7, CATCH_UP),
+        (30.001, None, 7, BACKFILL),
+        (1000, 30, 7, CATCH_UP),
+        (1000, 30.001, 7, BACKFILL),
+        (1000, 1, 7, CATCH_UP),
+        (1000, 1, 365, CATCH_UP),
+        (1000, 300, 7, BACKFILL),
+        (10, 300, 7, CATCH_UP),
+        (-5, None, 7, CATCH_UP),
     ],
 )
 def test_news_is_what_lacks_its_last_days(
@@ -119,16 +120,16 @@ def test_news_comes_before_history_and_backfills_take_turns() -> None:
     exports = sorted(itertools.chain(*(w.exports() for w in works)), key=lambda e: e.place)
 
     assert [export.place for export in exports] == [
-        (NEWS, 0, 1),
-        (NEWS, 0, 3),
-        (NEWS, 1, 1),
-        (HISTORY, 0, 0),
-        (HISTORY, 0, 2),
-        (HISTORY, 1, 0),
-        (HISTORY, 1, 2),
-        (HISTORY, 2, 0),
-        (HISTORY, 2, 2),
-        (HISTORY, 3, 0),
+        (CATCH_UP, 0, 1),
+        (CATCH_UP, 0, 3),
+        (CATCH_UP, 1, 1),
+        (BACKFILL, 0, 0),
+        (BACKFILL, 0, 2),
+        (BACKFILL, 1, 0),
+        (BACKFILL, 1, 2),
+        (BACKFILL, 2, 0),
+        (BACKFILL, 2, 2),
+        (BACKFILL, 3, 0),
     ]
 
 
@@ -177,7 +178,7 @@ def test_pending_exports_are_taken_up() -> None:
     ],
 )
 def test_pending_exports_are_usable_inside_the_span_for_a_day(
-    pending: Pending, *, usable: bool
+    pending: PendingExport, *, usable: bool
 ) -> None:
     """Taken up only if inside the span, at most 30 days wide and less than 24 hours old."""
     work = _work(40, pending=[pending])
@@ -240,8 +241,8 @@ def test_all_windows_cover_the_span_with_any_width() -> None:
 
 def test_a_tick_is_a_window() -> None:
     """A millisecond that is missing is exported."""
-    work = plan.work(
-        _partition(NOW - TICK), 0, Standing(), end=NOW, now=NOW, lookback=DAY, width=DAY
+    work = plan.plan_partition(
+        _partition(NOW - TICK), 0, PartitionState(), end=NOW, now=NOW, lookback=DAY, width=DAY
     )
 
     assert [export.window for export in work.exports()] == [Window(NOW - TICK, NOW)]

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
-from tap_clover_export.clover.unavailable import TABLE
-from tap_clover_export.exports.export import Partition
+from tap_clover_export.planning.hours import TABLE
+from tap_clover_export.planning.plan import Partition
 from tap_clover_export.planning import plan
-from tap_clover_export.planning.bookmarks import Pending, Standing
+from tap_clover_export.planning.plan import PendingExport, PartitionState
 from tap_clover_export.planning.windows import Window
 from tap_clover_export.preview import overview
 from tap_clover_export.settings.merchants import BASE_URLS, Merchant
@@ -24,7 +24,7 @@ from tap_clover_export.settings.secret import Secret
 if TYPE_CHECKING:
     from pendulum import DateTime
 
-    from tap_clover_export.planning.plan import Work
+    from tap_clover_export.planning.plan import PartitionPlan
 
 NOW = pendulum.datetime(2026, 3, 2, 16, 30)
 MINUTES = 3
@@ -38,14 +38,14 @@ def _work(
     stream: str = "orders",
     now: DateTime = NOW,
     bookmark: DateTime | None = None,
-    pending: tuple[Pending, ...] = (),
-) -> Work:
+    pending: tuple[PendingExport, ...] = (),
+) -> PartitionPlan:
     start = now - dt.timedelta(days=days)
     made = Merchant(merchant, region, BASE_URLS[region], start, access_token=Secret("s3cr3t"))
-    return plan.work(
+    return plan.plan_partition(
         Partition(made, stream),
         0,
-        Standing(bookmark, pending),
+        PartitionState(bookmark, pending),
         end=now,
         now=now,
         lookback=dt.timedelta(days=7),
@@ -56,7 +56,7 @@ def _work(
 def _small() -> dict[str, Any]:
     """Two merchants: one with a pending export, one with nothing missing."""
     day = dt.timedelta(days=1)
-    pending = Pending("E1", Window(NOW - 70 * day, NOW - 40 * day), NOW.subtract(hours=1))
+    pending = PendingExport("E1", Window(NOW - 70 * day, NOW - 40 * day), NOW.subtract(hours=1))
     return overview.outlook(
         [
             _work(pending=(pending,)),
@@ -176,7 +176,7 @@ def test_a_short_run_leaves_some() -> None:
 
 def test_a_run_that_ends_before_the_opening_leaves_all() -> None:
     """Where no opening hour lies within the run it ends with it; pending exports are no asking."""
-    pending = Pending("E1", Window(NOW.subtract(days=40), NOW.subtract(days=20)), NOW)
+    pending = PendingExport("E1", Window(NOW.subtract(days=40), NOW.subtract(days=20)), NOW)
     made = overview.outlook([_work(40)], now=NOW, places=1, max_run=3600)
     assert (made["exports"], made["left"], made["end"]) == (0, 2, "2026-03-02T17:30:00.000Z")
 
@@ -186,7 +186,7 @@ def test_a_run_that_ends_before_the_opening_leaves_all() -> None:
 
 def test_only_pending_exports_are_work() -> None:
     """A run that only takes up what was asked for is not nothing."""
-    pending = Pending("E1", Window(NOW.subtract(days=20), NOW), NOW.subtract(hours=1))
+    pending = PendingExport("E1", Window(NOW.subtract(days=20), NOW), NOW.subtract(hours=1))
     made = overview.outlook([_work(20, pending=(pending,))], now=NOW, places=1)
 
     assert (made["exports"], made["pending"]) == (0, 1)

@@ -15,10 +15,10 @@ from tap_clover_export.preview.timeline import Kind
 from tests.support.plans import DAY, NOW, work
 
 if TYPE_CHECKING:
-    from tap_clover_export.planning.plan import Work
+    from tap_clover_export.planning.plan import PartitionPlan
 
 
-def _parts(item: Work, left: int = 0) -> list[tuple[str, float, float, float]]:
+def _parts(item: PartitionPlan, left: int = 0) -> list[tuple[str, float, float, float]]:
     """Kind, start and end in days before now, phase in days."""
     return [
         (part.kind, _days(NOW - part.start), _days(NOW - part.end), _days(part.phase))
@@ -71,7 +71,7 @@ def _days(span: dt.timedelta) -> float:
         (work(days=80, behind=2), 1, [("exported", 80, 2, 0), ("left", 2, 0, 7)]),
     ],
 )
-def test_parts(item: Work, left: int, parts: list[tuple[str, float, float, float]]) -> None:
+def test_parts(item: PartitionPlan, left: int, parts: list[tuple[str, float, float, float]]) -> None:
     """Each kind of part, where it stands, and where its windows begin."""
     assert _parts(item, left) == parts
 

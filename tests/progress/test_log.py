@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_clover_export import times
-from tap_clover_export.exports.export import Partition
+from tap_clover_export.planning.plan import Partition
 from tap_clover_export.progress import log
 from tap_clover_export.progress.log import Chronicle
 from tap_clover_export.progress.stats import Tally

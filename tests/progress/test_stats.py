@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tap_clover_export import times
-from tap_clover_export.exports.export import Partition
+from tap_clover_export.planning.plan import Partition
 from tap_clover_export.progress.stats import ENOUGH, Tally
 from tap_clover_export.settings.merchants import Merchant
 

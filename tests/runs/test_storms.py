@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tap_clover_export.exports.export import Export, Partition, Stage
+from tap_clover_export.exports.export import Export, Stage
+from tap_clover_export.planning.plan import Partition
 from tap_clover_export.scheduling.queue import Queue
 from tap_clover_export.scheduling.scheduler import Schedule
 from tap_clover_export.simulator import Clock, Options, Simulator

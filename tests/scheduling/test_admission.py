@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
-from tap_clover_export.clover.unavailable import TABLE, Refusal
+from tap_clover_export.planning.hours import TABLE
+from tap_clover_export.clover.unavailable import Unavailability
 from tap_clover_export.scheduling.admission import (
     PROBE_SECONDS,
     REMIND_SECONDS,
@@ -37,8 +38,8 @@ def _times(door: Door) -> tuple[float | None, float]:
     return door.since, door.until
 
 
-def _closed(until: DateTime | None = OPENING) -> Refusal:
-    return Refusal(closed=True, until=until, hours=TABLE["us"])
+def _closed(until: DateTime | None = OPENING) -> Unavailability:
+    return Unavailability(closed=True, until=until, hours=TABLE["us"])
 
 
 @pytest.fixture
@@ -171,15 +172,15 @@ def test_a_waiting_door_reminds_every_half_hour(said: pytest.LogCaptureFixture) 
     ("refusal", "why"),
     [
         (_closed(), "it accepts exports MON-SUN 10:00-15:00 UTC"),
-        (Refusal(closed=True, until=OPENING), "it is closed"),
-        (Refusal(closed=False, until=OPENING), "Clover is busy with other exports"),
+        (Unavailability(closed=True, until=OPENING), "it is closed"),
+        (Unavailability(closed=False, until=OPENING), "Clover is busy with other exports"),
         (
-            Refusal(closed=False, until=OPENING, hours=TABLE["us"]),
+            Unavailability(closed=False, until=OPENING, hours=TABLE["us"]),
             "Clover is busy with other exports",
         ),
     ],
 )
-def test_why_a_door_is_shut(refusal: Refusal, why: str, said: pytest.LogCaptureFixture) -> None:
+def test_why_a_door_is_shut(refusal: Unavailability, why: str, said: pytest.LogCaptureFixture) -> None:
     """Closed with hours, closed without, busy: each has its words."""
     door = Door("eu")
     door.refused(refusal, NOW)
@@ -191,10 +192,10 @@ def test_why_a_door_is_shut(refusal: Refusal, why: str, said: pytest.LogCaptureF
 def test_busy_and_closed_are_said_when_they_change(said: pytest.LogCaptureFixture) -> None:
     """A region that goes from busy to closed is said to, at once."""
     door = Door("us")
-    door.refused(Refusal(closed=False, until=OPENING), NOW)
+    door.refused(Unavailability(closed=False, until=OPENING), NOW)
     door.refused(_closed(), NOW + 1)
     door.refused(_closed(), NOW + 2)
-    door.refused(Refusal(closed=False, until=OPENING), NOW + 3)
+    door.refused(Unavailability(closed=False, until=OPENING), NOW + 3)
 
     assert len(said.messages) == 3
     assert ["busy" in message for message in said.messages] == [True, False, True]
@@ -231,7 +232,7 @@ def test_hours_are_remembered() -> None:
     """Hours that Clover named once are still said after a refusal without words."""
     door = Door("la")
     door.refused(_closed(), NOW)
-    door.refused(Refusal(closed=True, until=OPENING), NOW + 1)
+    door.refused(Unavailability(closed=True, until=OPENING), NOW + 1)
 
     assert door.hours == TABLE["us"]
     assert door.why() == "it accepts exports MON-SUN 10:00-15:00 UTC"
@@ -243,7 +244,7 @@ def test_a_door_is_not_opened_by_another_answer() -> None:
     door.refused(_closed(OPENING), NOW)
     door.refused(_closed(OPENING.subtract(hours=5)), NOW)
     assert door.until == times.to_ms(OPENING) / 1000
-    door.refused(Refusal(closed=False), NOW)
+    door.refused(Unavailability(closed=False), NOW)
     assert door.until == times.to_ms(OPENING) / 1000
     door.refused(_closed(OPENING.add(hours=1)), NOW)
     assert door.until == times.to_ms(OPENING) / 1000 + 3600
@@ -253,12 +254,12 @@ def test_a_short_busy_wait_is_no_line(said: pytest.LogCaptureFixture) -> None:
     """Busy for less than a minute is not said, nor its end; from a minute on both are."""
     door = Door("us")
     for second in range(0, 3000, 50):
-        door.refused(Refusal(closed=False), NOW + second)
+        door.refused(Unavailability(closed=False), NOW + second)
         door.remind(NOW + second + 30)
         door.accepted()
     assert said.messages == []
 
-    door.refused(Refusal(closed=False), NOW)
+    door.refused(Unavailability(closed=False), NOW)
     door.remind(NOW + SHORT_SECONDS)
     door.accepted()
     assert len(said.messages) == 2

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tap_clover_export.clover import client
-from tap_clover_export.clover.client import ExportAnswer
+from tap_clover_export.clover.responses import ExportAnswer
 from tap_clover_export.errors import NotFoundError, Stopped, TransientError
 from tap_clover_export.exports import export, exporter
 from tap_clover_export.exports.exporter import Exporter
@@ -24,8 +24,10 @@ from tests.support.plans import NOW, work
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_clover_export.clover.client import ExportType, Sink
-    from tap_clover_export.exports.export import Export, Partition
+    from tap_clover_export.planning.plan import ExportType
+    from tap_clover_export.clover.client import Sink
+    from tap_clover_export.exports.export import Export
+    from tap_clover_export.planning.plan import Partition
     from tap_clover_export.planning.windows import Window
     from tap_clover_export.settings.merchants import Merchant
 

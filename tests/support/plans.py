@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from tap_clover_export.exports.export import Partition
+from tap_clover_export.planning.plan import Partition
 from tap_clover_export.planning import plan
-from tap_clover_export.planning.bookmarks import Pending, Standing
+from tap_clover_export.planning.plan import PendingExport, PartitionState
 from tap_clover_export.planning.windows import Window
 from tap_clover_export.preview import overview, page
 from tap_clover_export.settings import settings
@@ -20,7 +20,7 @@ from tap_clover_export.settings.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tap_clover_export.planning.plan import Work
+    from tap_clover_export.planning.plan import PartitionPlan
 
 NOW = pendulum.datetime(2026, 3, 3, 12)
 """A Tuesday, inside the US hours and outside the EU's."""
@@ -41,7 +41,7 @@ def work(
     lookback: float = 7,
     width: float = 30,
     number: int = 0,
-) -> Work:
+) -> PartitionPlan:
     """What a partition lacks at `NOW`.
 
     Args:
@@ -56,14 +56,14 @@ def work(
         number: Its place among the partitions.
     """
     made = Merchant(merchant, region, BASE_URLS[region], NOW - days * DAY, Secret(TOKEN))
-    asked: tuple[Pending, ...] = ()
+    asked: tuple[PendingExport, ...] = ()
     if pending:
         window = Window(NOW - pending[0] * DAY, NOW - pending[1] * DAY)
-        asked = (Pending("E1", window, NOW.subtract(hours=1)),)
-    return plan.work(
+        asked = (PendingExport("E1", window, NOW.subtract(hours=1)),)
+    return plan.plan_partition(
         Partition(made, stream),
         number,
-        Standing(None if behind is None else NOW - behind * DAY, asked),
+        PartitionState(None if behind is None else NOW - behind * DAY, asked),
         end=NOW,
         now=NOW,
         lookback=lookback * DAY,
@@ -71,7 +71,7 @@ def work(
     )
 
 
-def many(merchants: int) -> list[Work]:
+def many(merchants: int) -> list[PartitionPlan]:
     """Work of many merchants: most a day behind, some more, some with pending exports, some new."""
     kinds: list[dict[str, Any]] = [
         {"behind": 1},
@@ -104,7 +104,7 @@ class Plan:
     html: str
 
 
-def planned(items: Sequence[Work], **config: Any) -> Plan:
+def planned(items: Sequence[PartitionPlan], **config: Any) -> Plan:
     """The outlook of work, and its page.
 
     Args:

@@ -1,0 +1,102 @@
+"""What is left of one partition, in the order in which it is emitted."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from typing import TYPE_CHECKING
+
+from tap_clover_export.exports.export import Export, Stage
+
+if TYPE_CHECKING:
+    from tap_clover_export.planning.plan import PartitionPlan, PendingExport
+    from tap_clover_export.planning.windows import Window
+
+
+class Backlog:
+    """A partition's exports: it offers its next one, and never overtakes itself.
+
+    Attributes:
+        partition: The merchant's stream.
+        active: Exports that Clover was asked for, or is about to be, and that are not emitted.
+        failure: Why it can't go on past those, if it can't.
+        failed: The window that is missing then.
+        turn: It is offered again once its region has made this number of requests.
+    """
+
+    def __init__(self, plan: PartitionPlan) -> None:
+        self.partition = plan.partition
+        self.active: deque[Export] = deque()
+        self.failure: str | None = None
+        self.failed: Window | None = None
+        self.turn = 0
+        self._upcoming = plan.exports()
+        self._resumable = len(plan.pending)
+        self._requests: list[Export] = []
+        self._cancelled: list[Export] = []
+
+    @property
+    def head(self) -> Export | None:
+        """The export that is emitted next."""
+        return self.active[0] if self.active else None
+
+    def pending(self) -> list[PendingExport]:
+        """What Clover was asked for and what is not emitted, in order of time."""
+        known = (export.pending for export in (*self.active, *self._cancelled))
+        return sorted((one for one in known if one), key=lambda one: one.window)
+
+    def resume(self) -> list[Export]:
+        """The exports of former runs, with all that comes before them in line."""
+        resumed = []
+        while self._resumable and (export := self._next_planned()):
+            if export.resumed:
+                self._resumable -= 1
+                resumed.append(export)
+        return resumed
+
+    @property
+    def next_request(self) -> Export | None:
+        """The export to ask Clover for next, wherever it stands in line."""
+        while self._requests and not self._requestable(self._requests[0]):
+            heapq.heappop(self._requests)
+        return self._requests[0] if self._requests else self._next_planned()
+
+    def request_again(self, export: Export) -> None:
+        """Clover has it no longer: it comes before all that were not requested yet."""
+        heapq.heappush(self._requests, export)
+
+    def replace(self, export: Export, halves: tuple[Export, Export]) -> None:
+        """Two halves take an export's place."""
+        place = self.active.index(export)
+        del self.active[place]
+        export.cancelled = True
+        for half in reversed(halves):
+            self.active.insert(place, half)
+            self.request_again(half)
+
+    def fail(self, export: Export, reason: str) -> list[Export]:
+        """End before an export; answers what is cancelled, while what stands before it goes on."""
+        self.failure, self.failed = reason, export.window
+        self._upcoming, self._resumable = iter(()), 0
+        cancelled = []
+        while self.active and (not cancelled or cancelled[-1] is not export):
+            cancelled.append(self.active.pop())
+            cancelled[-1].cancelled = True
+        self._cancelled += cancelled
+        return cancelled
+
+    def _next_planned(self) -> Export | None:
+        planned = next(self._upcoming, None)
+        if planned is None:
+            return None
+        export = Export(self.partition, planned.window, planned.priority)
+        if planned.pending:
+            export.resume(planned.pending)
+        else:
+            self.request_again(export)
+        self.active.append(export)
+        return export
+
+    @staticmethod
+    def _requestable(export: Export) -> bool:
+        return export.stage is Stage.CREATE and not export.cancelled
