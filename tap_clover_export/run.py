@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tap_clover_export.exports.export import Export
     from tap_clover_export.scheduling.scheduler import Track
     from tap_clover_export.settings.settings import Settings
-    from tap_clover_export.singer.messages import States
+    from tap_clover_export.singer.messages import StateWriter
 
 logger = logging.getLogger("tap-clover-export.run")
 
@@ -63,7 +63,7 @@ class Run:
         settings: Settings,
         streams: Sequence[str],
         state: dict[str, Any],
-        states: States,
+        states: StateWriter,
         *,
         clock: Clock | None = None,
         workers: int | None = None,
@@ -149,7 +149,7 @@ class Run:
             self.chronicle.retried(reason)
 
     def _interrupted(self) -> bool:
-        self._states.look()
+        self._states.raise_if_closed()
         self.chronicle.pulse()
         return self.signal is not None
 
@@ -254,9 +254,9 @@ class Run:
         """Take what Clover was asked for into the state, and write it if its size allows."""
         for partition, pending in self.queue.changes():
             bookmarks.write(self.entry(partition), bookmark=None, pending=pending)
-        self._states.offer(self._state)
+        self._states.write_if_due(self._state)
 
-    def look(self) -> None:
+    def raise_if_stopped(self) -> None:
         """Stop here if the run was asked to.
 
         Raises:

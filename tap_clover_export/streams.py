@@ -72,7 +72,7 @@ class ExportStream(Stream):
             for records in self.files(export):
                 for record in records:
                     yield self.reader.plain(record)
-                    self.tap.run.look()
+                    self.tap.run.raise_if_stopped()
             self.finish(export)
 
     def exports(self, context: Context | None) -> Iterator[Export]:
@@ -155,7 +155,7 @@ class ExportStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        if not write_messages or not fast_path.goes_as_bytes(self):
+        if not write_messages or not fast_path.can_write_bytes(self):
             yield from super()._sync_records(context, write_messages=write_messages)
             return
         for element in [context] if context else self.partitions:

@@ -36,9 +36,9 @@ from tap_clover_export.progress import display
 from tap_clover_export.run import Run
 from tap_clover_export.settings import settings
 from tap_clover_export.settings.fields import REGIONS
-from tap_clover_export.singer.cli import Command, give_stdout_up
+from tap_clover_export.singer.cli import Command, detach_stdout
 from tap_clover_export.singer.fast_path import map_failure
-from tap_clover_export.singer.messages import States, Writer
+from tap_clover_export.singer.messages import StateWriter, Writer
 from tap_clover_export.streams import ExportStream, OrdersStream, PaymentsStream
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class TapCloverExport(Tap):
         self._turn: Export | None = None
         self._syncing = False
         super().__init__(**options)
-        self._states = States(self.message_writer, self.clock.now)
+        self._states = StateWriter(self.message_writer, self.clock.now)
         self._state_writer = self._states
 
     @override
@@ -276,7 +276,7 @@ class TapCloverExport(Tap):
 
     def sync_in_turns(self) -> int:
         """Emit what is ready, in the order of work over all streams; answers the exit code."""
-        self.message_writer.widen()
+        self.message_writer.enlarge_pipe()
         try:
             with self.display or contextlib.nullcontext():
                 with contextlib.suppress(Stopped):
@@ -284,7 +284,7 @@ class TapCloverExport(Tap):
                 self.run.close()
         except OutputClosedError as error:
             self.run.close(quietly=True)
-            give_stdout_up()
+            detach_stdout()
             self.logger.error("%s", error)  # noqa: TRY400
             return 1
         return self._exit_code()

@@ -44,7 +44,7 @@ class Command(SingerCommand):
             self._end(f"A file does not exist ({in_short(error)}); give the path of one that does.")
         except (OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.filename is None:
-                give_stdout_up()
+                detach_stdout()
                 self._end(str(OutputClosedError.of(error)))
             self._end(f"A file can't be read or written ({error}); look at its path and rights.")
         except ValueError as error:
@@ -78,7 +78,7 @@ class Command(SingerCommand):
         raise SystemExit(1)
 
 
-def give_stdout_up() -> None:
-    """Let Python not write the rest at its end, which would fail too and end with 120."""
+def detach_stdout() -> None:
+    """Keep Python from writing the rest as it exits: that would fail too, and end with 120."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

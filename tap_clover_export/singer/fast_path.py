@@ -29,7 +29,7 @@ def deselected_roots(stream: Stream) -> list[str]:
     return [crumb[1] for crumb, on in stream.mask.items() if not on and len(crumb) == _ROOT]
 
 
-def goes_as_bytes(stream: Stream) -> bool:
+def can_write_bytes(stream: Stream) -> bool:
     """Whether nothing but root fields is deselected or mapped; else the SDK's path is taken."""
     maps = stream.stream_maps
     plain = (
@@ -74,5 +74,5 @@ def write_records(stream: ExportStream, context: dict[str, Any]) -> None:
                 for count, lines in stream.reader.lines(records, extracted):
                     stream.tap.message_writer.write(lines)
                     counter.increment(count)
-                    stream.tap.run.look()
+                    stream.tap.run.raise_if_stopped()
             stream.finish(export)

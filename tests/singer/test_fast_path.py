@@ -35,7 +35,7 @@ def test_bytes_equal_the_sdk_s_own_path(case: str, monkeypatch: pytest.MonkeyPat
     selected = catalog(*CASES[case])
     with clover(days=25, orders_per_day=60, odd=True, unknown_fields=True) as simulator:
         fast = sync(simulator, catalog=selected)
-        monkeypatch.setattr(fast_path, "goes_as_bytes", lambda _: False)
+        monkeypatch.setattr(fast_path, "can_write_bytes", lambda _: False)
         slow = sync(simulator, catalog=selected, end_date=fast.bookmark("orders", ONE))
     assert len(fast.records("orders")) > 1000
     assert without_times(fast) == without_times(slow)
@@ -112,7 +112,7 @@ def test_dry_run_of_the_sdk() -> None:
 
 
 def test_the_sdk_s_internals_are_where_they_were() -> None:
-    """What `emission` stands on is still there."""
+    """What `fast_path` relies on is still there."""
     assert hasattr(Stream, "_sync_records")
     assert hasattr(Stream, "_write_schema_message")
     assert hasattr(Stream, "_write_state_message")
