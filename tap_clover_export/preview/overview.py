@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from pendulum import DateTime
 
     from tap_clover_export.planning.plan import Work
+    from tap_clover_export.settings.settings import Settings
+
+
+def render(form: str, work: Sequence[Work], settings: Settings, now: DateTime) -> str:
+    """What a run would do, as `text`, `json` or `html`."""
+    places = settings.max_concurrent_exports
+    plan = outlook(work, now=now, places=places, max_run=settings.max_run)
+    if form == "html":
+        from tap_clover_export.preview import page  # noqa: PLC0415 - the others need no templates
+
+        return page.to_html(plan, work, settings)
+    return to_json(plan) if form == "json" else to_text(plan)
 
 
 def outlook(
