@@ -224,7 +224,7 @@ class Run:
 
     def _note_pending(self, queue: Queue) -> None:
         for partition, pending in queue.changes():
-            self.bookmarks.asked(partition, pending)
+            self.bookmarks.requested(partition, pending)
 
     def raise_if_stopped(self) -> None:
         """Stop here if the run was asked to.

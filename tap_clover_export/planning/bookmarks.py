@@ -90,7 +90,7 @@ class Bookmarks:
         """
         return read(self.entry(partition.stream, partition.merchant.id), str(partition))
 
-    def asked(self, partition: Partition, pending: Iterable[Pending]) -> None:
+    def requested(self, partition: Partition, pending: Iterable[Pending]) -> None:
         """What Clover was asked for changed."""
         entry = self.entry(partition.stream, partition.merchant.id)
         write(entry, bookmark=None, pending=pending)
