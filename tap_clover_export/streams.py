@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record as Row
 
     from tap_clover_export.exports.export import Export
-    from tap_clover_export.records.reader import Record
+    from tap_clover_export.records.decoder import Record
     from tap_clover_export.tap import TapCloverExport
 
 
