@@ -35,7 +35,7 @@ from tap_clover_export.errors import (
 from tap_clover_export.progress import display
 from tap_clover_export.run import Run
 from tap_clover_export.settings import settings
-from tap_clover_export.settings.fields import REGIONS
+from tap_clover_export.settings.hosts import REGIONS
 from tap_clover_export.singer.cli import Command, give_stdout_up
 from tap_clover_export.singer.fast_path import map_failure
 from tap_clover_export.singer.messages import States, Writer

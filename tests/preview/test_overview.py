@@ -18,7 +18,8 @@ from tap_clover_export.planning import plan
 from tap_clover_export.planning.bookmarks import Pending, Standing
 from tap_clover_export.planning.windows import Window
 from tap_clover_export.preview import overview
-from tap_clover_export.settings.merchants import BASE_URLS, Merchant
+from tap_clover_export.settings.hosts import BASE_URLS
+from tap_clover_export.settings.merchants import Merchant
 from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
