@@ -285,10 +285,10 @@ class Run:
 
     def plan(self, form: str) -> str:
         """What the run would do: `text`, `json` or `html`."""
-        plan = overview.outlook(
+        plan = overview.overview(
             self.work,
             now=times.from_seconds(self._clock.now()),
-            places=self._settings.max_concurrent_exports,
+            slots=self._settings.max_concurrent_exports,
             max_run=self._settings.max_run,
         )
         if form == "html":

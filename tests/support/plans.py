@@ -107,7 +107,7 @@ class Plan:
 
 
 def planned(items: Sequence[Work], **config: Any) -> Plan:
-    """The outlook of work, and its page.
+    """The overview of work, and its page.
 
     Args:
         items: The work.
@@ -117,7 +117,7 @@ def planned(items: Sequence[Work], **config: Any) -> Plan:
         {"merchant_id": "X", "access_token": TOKEN, "start_date": "2023-06-07", **config},
         TapCloverExport.config_jsonschema["properties"],
     )
-    found = overview.outlook(
-        items, now=NOW, places=read.max_concurrent_exports, max_run=read.max_run
+    found = overview.overview(
+        items, now=NOW, slots=read.max_concurrent_exports, max_run=read.max_run
     )
     return Plan(found, page.to_html(found, items, read))
