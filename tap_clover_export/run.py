@@ -26,8 +26,8 @@ from tap_clover_export.exports.spool import EXPORT_BYTES
 from tap_clover_export.planning import bookmarks, windows
 from tap_clover_export.planning.plan import work
 from tap_clover_export.preview import overview
-from tap_clover_export.progress.log import Chronicle
-from tap_clover_export.progress.stats import Tally
+from tap_clover_export.progress.log import ProgressLog
+from tap_clover_export.progress.stats import RunStats
 from tap_clover_export.scheduling.queue import Queue
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class Run:
 
     Attributes:
         work: What each partition lacks.
-        tally: What is done so far.
-        chronicle: Tells the log of it.
+        stats: What is done so far.
+        progress_log: Tells the log of it.
         signal: The signal that asked the run to stop, if one did.
     """
 
@@ -91,8 +91,8 @@ class Run:
         self._exported: dict[Partition, DateTime] = {}
         self._queue: Queue | None = None
         self.signal: int | None = None
-        self.tally = Tally(self._clock.now)
-        self.chronicle = Chronicle(self.tally)
+        self.stats = RunStats(self._clock.now)
+        self.progress_log = ProgressLog(self.stats)
         now = times.from_seconds(self._clock.now())
         self.work = [
             work(
@@ -139,18 +139,18 @@ class Run:
                 workers=self._workers,
                 on_change=self.checkpoint,
                 interrupted=self._interrupted,
-                tally=self.tally,
+                stats=self.stats,
             )
         return self._queue
 
     def _retried(self, partition: Partition, reason: str) -> None:
-        self.tally.retried(partition)
+        self.stats.retried(partition)
         if reason:
-            self.chronicle.retried(reason)
+            self.progress_log.attempt_failed(reason)
 
     def _interrupted(self) -> bool:
         self._states.look()
-        self.chronicle.pulse()
+        self.progress_log.report_if_due()
         return self.signal is not None
 
     def entry(self, partition: Partition) -> dict[str, Any]:
@@ -185,8 +185,8 @@ class Run:
                     item.partition,
                 )
         for item in self.work:
-            self.tally.plan(item.partition, item.count)
-        self.chronicle.begin(
+            self.stats.planned(item.partition, item.count)
+        self.progress_log.begin(
             self._settings.max_concurrent_exports, sum(len(item.pending) for item in self.work)
         )
 
@@ -227,7 +227,12 @@ class Run:
         partition, end = export.partition, export.window.end
         if export.created and export.created < end:
             end = export.created
-        self.chronicle.emitted(export, self._clock.now() - export.asked)
+        self.progress_log.emitted(
+            partition,
+            export.window,
+            export.spool.records if export.spool else 0,
+            self._clock.now() - export.asked,
+        )
         moves = partition not in self._held and end > export.window.start
         bookmark = end if moves else None
         exported = self._exported.get(partition, export.created)
@@ -277,7 +282,7 @@ class Run:
             self._queue.close()
             for partition, pending in self._queue.changes():
                 bookmarks.write(self.entry(partition), bookmark=None, pending=pending)
-        self.tally.close()
+        self.stats.close()
         if not quietly:
             self._states.write_state(self._state, last=True)
         if self._queue:

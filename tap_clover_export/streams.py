@@ -54,7 +54,7 @@ class ExportStream(Stream):
     @functools.cached_property
     def counter(self) -> RecordCounter:
         """Counts the stream's records over the whole run."""
-        return RecordCounter(self.name, self.tap.run.tally.count(self.name))
+        return RecordCounter(self.name, self.tap.run.stats.stream(self.name))
 
     @functools.cached_property
     def timer(self) -> SyncTimer:
@@ -143,7 +143,7 @@ class ExportStream(Stream):
         if self.selected:
             run = self.tap.run
             self.counter.close()
-            failed = bool(run.tally.count(self.name).failed) or run.signal is not None
+            failed = bool(run.stats.stream(self.name).failed) or run.signal is not None
             self.timer.close(failed=failed)
 
     @override

@@ -311,7 +311,7 @@ class TapCloverExport(Tap):
         for stream in self.streams.values():
             cast("ExportStream", stream).report()
         shown = self.display is not None and self.display.summarize()
-        self.run.chronicle.end(shown=shown)
+        self.run.progress_log.end(shown=shown)
         if self.run.signal is not None:
             self.logger.warning("Stopped by signal %d; run again to go on.", self.run.signal)
             return 128 + self.run.signal
@@ -381,8 +381,8 @@ class TapCloverExport(Tap):
             return
         cls.print_version(print_fn=cls.logger.info)
         if display.fits():
-            tap.display = display.Display(tap.run.tally, lambda: tap.run.running)
-            tap.run.chronicle.displayed = True
+            tap.display = display.Display(tap.run.stats, lambda: tap.run.running)
+            tap.run.progress_log.displayed = True
         signal.set_wakeup_fd(tap.run.queue.wakeup.fileno(), warn_on_full_buffer=False)
         tap._syncing = True
         code = tap.sync_in_turns()
