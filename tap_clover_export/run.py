@@ -19,8 +19,8 @@ from tap_clover_export.exports.spool import EXPORT_BYTES
 from tap_clover_export.planning.bookmarks import Bookmarks
 from tap_clover_export.planning.plan import work
 from tap_clover_export.progress import summary
-from tap_clover_export.progress.log import Chronicle
-from tap_clover_export.progress.stats import Tally
+from tap_clover_export.progress.log import ProgressLog
+from tap_clover_export.progress.stats import RunStats
 from tap_clover_export.progress.summary import Failure
 from tap_clover_export.scheduling.queue import Queue
 
@@ -66,8 +66,8 @@ class Run:
     Attributes:
         work: What each partition lacks.
         bookmarks: The state, and how it moves.
-        tally: What is done so far.
-        chronicle: Tells the log of it.
+        stats: What is done so far.
+        progress_log: Tells the log of it.
         signal: The signal that asked the run to stop, if one did.
     """
 
@@ -101,8 +101,8 @@ class Run:
         self._queue: Queue | None = None
         self.signal: int | None = None
         self.bookmarks = Bookmarks(state, settings.lookback)
-        self.tally = Tally(self._clock.now)
-        self.chronicle = Chronicle(self.tally)
+        self.stats = RunStats(self._clock.now)
+        self.progress_log = ProgressLog(self.stats)
         now = self.now()
         self.work = [
             work(
@@ -153,18 +153,18 @@ class Run:
                 workers=self._workers,
                 on_change=self.checkpoint,
                 interrupted=self._interrupted,
-                tally=self.tally,
+                stats=self.stats,
             )
         return self._queue
 
     def _retried(self, partition: Partition, reason: str) -> None:
-        self.tally.retried(partition)
+        self.stats.retried(partition)
         if reason:
-            self.chronicle.retried(reason)
+            self.progress_log.attempt_failed(reason)
 
     def _interrupted(self) -> bool:
         self._state_writer.raise_if_closed()
-        self.chronicle.pulse()
+        self.progress_log.report_if_due()
         return self.signal is not None
 
     def prepare(self) -> None:
@@ -182,8 +182,8 @@ class Run:
                     item.partition,
                 )
         for item in self.work:
-            self.tally.plan(item.partition, item.count)
-        self.chronicle.begin(
+            self.stats.plan(item.partition, item.count)
+        self.progress_log.begin(
             self._settings.max_concurrent_exports, sum(len(item.pending) for item in self.work)
         )
 
@@ -211,7 +211,12 @@ class Run:
 
     def finish(self, export: Export) -> None:
         """Every record of an export is written: move the bookmark."""
-        self.chronicle.emitted(export, self._clock.now() - export.asked)
+        self.progress_log.emitted(
+            export.partition,
+            export.window,
+            export.spool.records if export.spool else 0,
+            self._clock.now() - export.asked,
+        )
         self.queue.emitted(export)
         pending = self.queue.pending(export.partition)
         self.bookmarks.emitted(export.partition, export.window, export.created, pending)
@@ -246,7 +251,7 @@ class Run:
         if self._queue:
             self._queue.close()
             self._note_pending(self._queue)
-        self.tally.close()
+        self.stats.close()
         if not quietly:
             self._state_writer.write_state(self.bookmarks.state, last=True)
         if self._queue:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record as Row
 
     from tap_clover_export.exports.export import Export
-    from tap_clover_export.records.reader import Record
+    from tap_clover_export.records.decoder import Record
     from tap_clover_export.run import Run
     from tap_clover_export.settings.settings import Settings
     from tap_clover_export.singer.messages import Writer
@@ -69,7 +69,7 @@ class ExportStream(Stream):
     @functools.cached_property
     def counter(self) -> RecordCounter:
         """Counts the stream's records over the whole run."""
-        return RecordCounter(self.name, self.tap.run.tally.count(self.name))
+        return RecordCounter(self.name, self.tap.run.stats.stream(self.name))
 
     @functools.cached_property
     def timer(self) -> SyncTimer:
@@ -170,7 +170,7 @@ class ExportStream(Stream):
     def _close_meters(self) -> None:
         run = self.tap.run
         self.counter.close()
-        failed = bool(run.tally.count(self.name).failed) or run.signal is not None
+        failed = bool(run.stats.stream(self.name).failed) or run.signal is not None
         self.timer.close(failed=failed)
 
     @override

@@ -22,7 +22,7 @@ from tap_clover_export.errors import ExportFailedError, SettingsError
 from tap_clover_export.preview import overview
 from tap_clover_export.run import Run
 from tap_clover_export.settings import settings
-from tap_clover_export.settings.fields import REGIONS
+from tap_clover_export.settings.hosts import REGIONS
 from tap_clover_export.singer import cli
 from tap_clover_export.singer.messages import StateWriter, Writer
 from tap_clover_export.singer.sync import Loop, end_at_once

@@ -17,20 +17,18 @@ import msgspec
 from tap_clover_export import times
 from tap_clover_export.clover.transport import (
     BODY_SECONDS,
-    FILE_BYTES,
-    FILE_LIMIT,
     Bearer,
     Nobody,
     address,
     attempt,
     chunks,
-    is_loopback,
     open_session,
-    place,
     raise_for,
     whole,
 )
 from tap_clover_export.errors import BodyTooLargeError, NotFoundError, TransientError
+from tap_clover_export.settings.hosts import network_zone
+from tap_clover_export.settings.settings import FILE_BYTES, FILE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,9 +194,9 @@ def _may_fetch(url: str, api_url: str) -> bool:
     except ValueError:
         return False
     if file.scheme == "http":
-        return is_loopback(file.hostname) and is_loopback(api.hostname)
-    where = place(file.hostname)
-    return file.scheme == "https" and where in ("public", place(api.hostname))
+        return network_zone(file.hostname) == network_zone(api.hostname) == "loopback"
+    zone = network_zone(file.hostname)
+    return file.scheme == "https" and zone in ("public", network_zone(api.hostname))
 
 
 def _read(response: requests.Response, token: Secret) -> bytes:

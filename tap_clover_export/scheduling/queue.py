@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tap_clover_export.exports.export import Export, Partition
     from tap_clover_export.planning.bookmarks import Pending
     from tap_clover_export.planning.plan import Work
-    from tap_clover_export.progress.stats import Tally
+    from tap_clover_export.progress.stats import RunStats
     from tap_clover_export.scheduling.scheduler import Track
 
 logger = logging.getLogger("tap-clover-export.queue")
@@ -71,7 +71,7 @@ class Queue:
         workers: int | None = None,
         on_change: Callable[[], None] | None = None,
         interrupted: Callable[[], bool] = lambda: False,
-        tally: Tally | None = None,
+        stats: RunStats | None = None,
     ) -> None:
         """Make a queue; nothing is asked of Clover before the first call of `take` or `next`.
 
@@ -85,7 +85,7 @@ class Queue:
             workers: How many threads; 0 does the work in the caller's thread while it waits.
             on_change: Called in the caller's thread after `pending` of a partition changed.
             interrupted: Whether the caller should stop waiting.
-            tally: Counts what happens.
+            stats: Counts what happens.
         """
         self._clock = clock or SystemClock()
         self._exporter = exporter
@@ -103,7 +103,7 @@ class Queue:
             places=places,
             max_wait=max_wait,
             max_run=max_run,
-            tally=tally,
+            stats=stats,
         )
         for item in work:
             self._schedule.add(item)

@@ -13,7 +13,7 @@ from tap_clover_export.clover.unavailable import Refusal
 from tap_clover_export.errors import ExportFailedError
 from tap_clover_export.exports.export import OUTAGE_SECONDS, Stage, unreachable
 from tap_clover_export.planning.bookmarks import Pending
-from tap_clover_export.progress.stats import Tally
+from tap_clover_export.progress.stats import RunStats
 from tap_clover_export.scheduling.admission import Door, Places
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Schedule:
         places: int,
         max_wait: float,
         max_run: float | None,
-        tally: Tally | None = None,
+        stats: RunStats | None = None,
     ) -> None:
         """Make an empty schedule.
 
@@ -99,10 +99,10 @@ class Schedule:
             places: How many exports may be in progress at Clover at a time.
             max_wait: How long a region may refuse, in seconds, before its work is given up.
             max_run: After so many seconds no new export is asked for.
-            tally: Counts what happens.
+            stats: Counts what happens.
         """
         self._now = now
-        self._tally = tally or Tally(now)
+        self._stats = stats or RunStats(now)
         self._wake = wake
         self._places = Places(places)
         self._spooled_most = max(2, SPOOLED * places)
@@ -139,13 +139,13 @@ class Schedule:
         """An export was emitted whole."""
         track = self.tracks[export.partition]
         track.line.popleft()
-        self._tally.emitted(export.partition)
+        self._stats.emitted(export.partition)
         self._let_go(export)
         if track.head and track.head.ready:
             heapq.heappush(self._ready, track.head)
         if not track.line:
             self._open.discard(track)
-            self._tally.finished(export.partition)
+            self._stats.finished(export.partition)
 
     def changes(self) -> list[tuple[Partition, list[Pending]]]:
         """The partitions whose pending exports changed since the last call."""
@@ -243,7 +243,7 @@ class Schedule:
         if asking:
             self._asked(door, export, outcome, now)
         if not isinstance(outcome, Refusal) and not self._asks[door.region]:
-            self._tally.waits_no_more(door.region)
+            self._stats.wait_ended(door.region)
         if export.id != before[0] or isinstance(outcome, tuple):
             self._touched.add(track.partition)
         if not export.spool:
@@ -261,8 +261,8 @@ class Schedule:
         """Clover was asked for an export: it has it, or nobody answered, or it said why not."""
         if export.id:
             door.accepted()
-            self._tally.asked(export.partition)
-            self._tally.waits_no_more(door.region)
+            self._stats.requested(export.partition)
+            self._stats.wait_ended(door.region)
         elif outcome is None:
             door.stumbled(now, export.trouble.words)
 
@@ -273,13 +273,13 @@ class Schedule:
                 return
         if asking or refusal.closed:
             door.refused(refusal, now)
-            self._tally.waiting(door.region, door.until, door.why())
+            self._stats.waiting(door.region, door.until, door.why())
 
     def _replace(self, track: Track, export: Export, halves: tuple[Export, ...]) -> None:
         place = track.line.index(export)
         export.dropped = True
         del track.line[place]
-        self._tally.split(track.partition)
+        self._stats.split(track.partition)
         for half in reversed(halves):
             track.line.insert(place, half)
             self._plan(half)
@@ -292,7 +292,7 @@ class Schedule:
             level = logging.DEBUG if reason in self._said_reasons else logging.ERROR
             logger.log(level, "%s: %s.", track.partition, reason)
             self._said_reasons.add(reason)
-            self._tally.failed(track.partition)
+            self._stats.failed(track.partition)
         track.failure, track.failed = reason, export.window
         track.rest, track.waiting = iter(()), None
         while track.line:
@@ -338,7 +338,7 @@ class Schedule:
                 export.asked = self._now()
                 self._places.taken += 1
                 track.left -= 1
-                self._tally.took_up(track.partition)
+                self._stats.resumed(track.partition)
             else:
                 track.waiting = export
             self._plan(export)
@@ -425,7 +425,7 @@ class Schedule:
         for *_, export in sorted(asks):
             self.fail(self.tracks[export.partition], reason, export)
         asks.clear()
-        self._tally.waits_no_more(region)
+        self._stats.wait_ended(region)
         return False
 
     def _asked_enough(self) -> bool:

@@ -84,8 +84,8 @@ class Loop:
         """Emit the run, shown on a terminal, and end the process; signals stop it."""
         run = self._run
         if display.fits():
-            self._display = display.Display(run.tally, lambda: run.running)
-            run.chronicle.displayed = True
+            self._display = display.Display(run.stats, lambda: run.running)
+            run.progress_log.displayed = True
         signal.set_wakeup_fd(run.queue.wakeup.fileno(), warn_on_full_buffer=False)
         for signum in SIGNALS:
             signal.signal(signum, self._terminate)
@@ -125,7 +125,7 @@ class Loop:
         for stream in self._streams.values():
             stream.report()
         shown = self._display is not None and self._display.summarize()
-        run.chronicle.end(shown=shown)
+        run.progress_log.end(shown=shown)
         if run.signal is not None:
             logger.warning("Stopped by signal %d; run again to go on.", run.signal)
             return 128 + run.signal
