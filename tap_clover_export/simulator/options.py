@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tap_clover_export.simulator.service.opening_hours import Timetable
+Timetable = tuple[tuple[int, int], ...]
+"""Opening and closing minute of each UTC day, Monday first."""
 
 
 @dataclass(frozen=True)

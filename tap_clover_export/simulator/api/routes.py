@@ -20,7 +20,7 @@ from tap_clover_export.simulator.service.responses import Answer, decode, say
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tap_clover_export.simulator.faults.injector import FaultBoard
+    from tap_clover_export.simulator.faults.injector import FaultInjector
     from tap_clover_export.simulator.service.clover import Clover
     from tap_clover_export.simulator.service.exports import Export
 
@@ -46,10 +46,10 @@ class Request:
     status: int = 0
 
 
-class Gate:
+class Routes:
     """Answers requests to both origins."""
 
-    def __init__(self, clover: Clover, faults: FaultBoard) -> None:
+    def __init__(self, clover: Clover, faults: FaultInjector) -> None:
         self.clover = clover
         self.faults = faults
         self.requests: list[Request] = []
@@ -120,7 +120,7 @@ class Gate:
                 return web.Response()
         answer = effects.answer_instead(fault, self.clover) if fault else None
         if fault and export and call.kind == "poll":
-            effects.doom(fault, export)
+            effects.set_fate(fault, export)
         if answer is None:
             answer = act()
             answer = effects.alter(fault, answer) if fault else answer
@@ -140,7 +140,7 @@ class Gate:
             return self.clover.refresh(body)
         if kind == "other":
             return say(HTTPStatus.NOT_FOUND, "Not Found")
-        refusal = self.clover.admit(merchant, _token(request))
+        refusal = self.clover.authorize(merchant, _token(request))
         if refusal:
             return refusal
         if kind == "create":

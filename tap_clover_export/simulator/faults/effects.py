@@ -31,7 +31,7 @@ def answer_instead(fault: Fault, clover: Clover) -> Answer | None:
     return make(fault, clover) if make else None
 
 
-def doom(fault: Fault, export: Export) -> None:
+def set_fate(fault: Fault, export: Export) -> None:
     """Give an export its fate, if the fault is one."""
     if fault.kind not in FATES:
         return
@@ -77,8 +77,8 @@ def _answer_status(fault: Fault) -> Answer:
 
 
 INSTEAD: Mapping[str, Callable[[Fault, Clover], Answer]] = {
-    "503-hours": lambda _, clover: opening_hours.refuse(clover.options),
-    "busy": lambda _, clover: clover.crowd(),
+    "503-hours": lambda _, clover: opening_hours.closed_response(clover.options),
+    "busy": lambda _, clover: clover.busy_response(),
     "html": lambda *_: Answer(HTTPStatus.OK, PAGE.format("Scheduled maintenance").encode(), HTML),
     "garbage": lambda *_: Answer(HTTPStatus.OK, b'{"id": "\xff\xfe\x00'),
     "empty": lambda *_: Answer(HTTPStatus.OK),

@@ -1,4 +1,4 @@
-"""Faults that can be put on the board, each one line."""
+"""Faults that can happen, each one line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Fault:
         where: create, poll, download, refresh, merchant or any.
         kind: What goes wrong: a status, or one of the names above.
         arg: More about it, such as seconds, a status or a header.
-        times: How often; for ever when left out.
+        times: How often; always when left out.
         after: How many such requests pass first.
         merchant: The only merchant it strikes.
         type: The only type of export it strikes.

@@ -52,10 +52,10 @@ class Clover:
         """Find an export."""
         return self._by_id.get(export_id or "")
 
-    def admit(self, merchant: str, token: str | None) -> Answer | None:
+    def authorize(self, merchant: str, token: str | None) -> Answer | None:
         """Refuse a wrong token, and everything while all is closed."""
         if self.options.closed_refuses_all and self.closed():
-            return opening_hours.refuse(self.options)
+            return opening_hours.closed_response(self.options)
         fixed = self.options.merchants.get(merchant)
         if token and (token == fixed or self.tokens.accept(token, merchant, self.now() / 1000)):
             return None
@@ -104,7 +104,7 @@ class Clover:
         export = self._accept(merchant, str(kind), start, end)
         return Answer.of(HTTPStatus.OK, self._describe(export))
 
-    def crowd(self) -> Answer:
+    def busy_response(self) -> Answer:
         """Answer as a busy server does."""
         if self.options.hours_words is None:
             return say(HTTPStatus.SERVICE_UNAVAILABLE, "503 Service Unavailable")
@@ -122,7 +122,7 @@ class Clover:
     def download(self, export: Export, number: int, query: Mapping[str, str]) -> Answer:
         """Give a file to whom its link was given."""
         if self.options.closed_refuses_all and self.closed():
-            return opening_hours.refuse(self.options)
+            return opening_hours.closed_response(self.options)
         expires = self.links.check(_path(export, number), query)
         if expires is None:
             return refuse_file(HTTPStatus.FORBIDDEN, "SignatureDoesNotMatch")
@@ -144,8 +144,8 @@ class Clover:
             days = f"{self.options.max_window_days:g} days"
             return say(HTTPStatus.BAD_REQUEST, f"The max time range is {days}")
         if self.closed():
-            return opening_hours.refuse(self.options)
-        return self.crowd() if self.busy() else None
+            return opening_hours.closed_response(self.options)
+        return self.busy_response() if self.busy() else None
 
     def _accept(self, merchant: str, kind: str, start: int, end: int) -> Export:
         now = self.now()

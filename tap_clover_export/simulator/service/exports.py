@@ -19,7 +19,7 @@ PENDING_PERCENT = 10
 
 @dataclass(frozen=True)
 class File:
-    """A file's records, as pieces of the shelf."""
+    """A file's records, as pieces of the blob file."""
 
     pieces: list[tuple[int, int]]
 
@@ -77,7 +77,7 @@ def divide(entries: Iterable[Entry], size: int | None) -> list[File]:
 
 
 def bind(entries: Iterator[Entry]) -> File:
-    """Make a file; neighbours on the shelf become one piece, comma included."""
+    """Make a file; neighbours in the blob file become one piece, comma included."""
     pieces: list[tuple[int, int]] = []
     for entry in entries:
         if pieces and sum(pieces[-1]) + 1 == entry.offset:
