@@ -100,9 +100,23 @@ class Simulator:
         self.options = replace(self.options, foreign_exports=number)
 
     @property
+    def max_concurrent(self) -> int:
+        """How many exports run at a time."""
+        return self.options.max_concurrent
+
+    @max_concurrent.setter
+    def max_concurrent(self, number: int) -> None:
+        self.options = replace(self.options, max_concurrent=number)
+
+    @property
     def requests(self) -> list[Request]:
         """Every request that was received."""
         return self._routes.requests
+
+    @property
+    def too_early(self) -> list[Request]:
+        """Requests that came before a wait was over that Clover had told."""
+        return self._routes.too_early
 
     @property
     def exports(self) -> list[Export]:
