@@ -182,7 +182,7 @@ class Run:
                     item.partition,
                 )
         for item in self.work:
-            self.stats.plan(item.partition, item.count)
+            self.stats.planned(item.partition, item.count)
         self.progress_log.begin(
             self._settings.max_concurrent_exports, sum(len(item.pending) for item in self.work)
         )
