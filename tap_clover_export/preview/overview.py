@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def render(form: str, work: Sequence[Work], settings: Settings, now: DateTime) -> str:
     """What a run would do, as `text`, `json` or `html`."""
-    places = settings.max_concurrent_exports
-    plan = overview(work, now=now, places=places, max_run=settings.max_run)
+    slots = settings.max_concurrent_exports
+    plan = overview(work, now=now, slots=slots, max_run=settings.max_run)
     if form == "html":
         from tap_clover_export.preview import page  # noqa: PLC0415 - the others need no templates
 
