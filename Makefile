@@ -41,10 +41,11 @@ test-airflow: .venv/.test .venv/airflow/.installed ## Run the DAG for 40 merchan
 bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
 	@$(bin)/python -m benchmarks --rounds=$(ROUNDS) --rows=$(ROWS)
 
-lint: .venv/.lint ## Check style, types and workflows
+lint: .venv/.lint ## Check style, types, arrows and workflows
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
+	$(bin)/lint-imports --no-logo --no-cache
 	$(bin)/zizmor --offline --quiet .github
 	$(bin)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(bin)/check-jsonschema --builtin-schema vendor.github-issue-forms \

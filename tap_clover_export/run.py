@@ -4,43 +4,34 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_clover_export import times
 from tap_clover_export.clock import SystemClock
 from tap_clover_export.clover.auth import Auth
 from tap_clover_export.clover.client import Client
 from tap_clover_export.clover.token_store import TokenStore
-from tap_clover_export.errors import (
-    CloverError,
-    StateError,
-    Stopped,
-    TokenStoreError,
-    UnauthorizedError,
-)
-from tap_clover_export.planning.plan import Partition
-from tap_clover_export.exports.export import refusal
+from tap_clover_export.errors import Stopped
 from tap_clover_export.exports.exporter import Exporter
 from tap_clover_export.exports.spool import EXPORT_BYTES
-from tap_clover_export.planning import bookmarks, windows
-from tap_clover_export.planning.plan import plan_partition
-from tap_clover_export.preview import overview
-from tap_clover_export.progress.log import Chronicle
-from tap_clover_export.progress.stats import Tally
+from tap_clover_export.planning.bookmarks import Bookmarks
+from tap_clover_export.planning.plan import Partition, plan_partition
+from tap_clover_export.progress import summary
+from tap_clover_export.progress.log import ProgressLog
+from tap_clover_export.progress.stats import RunStats
+from tap_clover_export.progress.summary import Failure
 from tap_clover_export.scheduling.queue import Queue
+from tap_clover_export.scheduling.scheduler import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pendulum import DateTime
 
     from tap_clover_export.clock import Clock
     from tap_clover_export.exports.export import Export
-    from tap_clover_export.scheduling.scheduler import Track
     from tap_clover_export.settings.settings import Settings
-    from tap_clover_export.singer.messages import States
 
 logger = logging.getLogger("tap-clover-export.run")
 
@@ -49,13 +40,34 @@ AHEAD = dt.timedelta(days=1)
 """A bookmark further ahead than clocks differ is a mistake."""
 
 
+class WritesState(Protocol):
+    """Writes the state to the output."""
+
+    def write_state(self, state: dict[str, Any], *, last: bool = False) -> None:
+        """Write it if it changed, or if it has to be the last message."""
+        ...
+
+    def write_if_due(self, state: dict[str, Any]) -> None:
+        """Write it if it changed, and as often as its size allows."""
+        ...
+
+    def raise_if_closed(self) -> None:
+        """End here if nobody reads the output any more.
+
+        Raises:
+            OutputClosedError: The reader is gone.
+        """
+        ...
+
+
 class Run:
     """What the streams of one run share.
 
     Attributes:
-        work: What each partition lacks.
-        tally: What is done so far.
-        chronicle: Tells the log of it.
+        plans: What each partition lacks.
+        bookmarks: The state, and how it moves.
+        stats: What is done so far.
+        progress_log: Tells the log of it.
         signal: The signal that asked the run to stop, if one did.
     """
 
@@ -64,7 +76,7 @@ class Run:
         settings: Settings,
         streams: Sequence[str],
         state: dict[str, Any],
-        states: States,
+        state_writer: WritesState,
         *,
         clock: Clock | None = None,
         workers: int | None = None,
@@ -75,7 +87,7 @@ class Run:
             settings: The settings.
             streams: The streams to export.
             state: Singer's state, changed in place.
-            states: Writes it.
+            state_writer: Writes it.
             clock: The time; the system's unless given.
             workers: How many threads; 0 does everything in the caller's thread.
 
@@ -83,23 +95,20 @@ class Run:
             StateError: The state can't be read.
         """
         self._settings = settings
-        self._state = state
-        self._states = states
+        self._state_writer = state_writer
         self._clock = clock or SystemClock()
         self._workers = workers
-        self._entries = _entries(state)
-        self._held: set[Partition] = set()
-        self._exported: dict[Partition, DateTime] = {}
         self._queue: Queue | None = None
         self.signal: int | None = None
-        self.tally = Tally(self._clock.now)
-        self.chronicle = Chronicle(self.tally)
-        now = times.from_seconds(self._clock.now())
-        self.work = [
+        self.bookmarks = Bookmarks(state, settings.lookback)
+        self.stats = RunStats(self._clock.now)
+        self.progress_log = ProgressLog(self.stats)
+        now = self.now()
+        self.plans = [
             plan_partition(
                 partition,
                 number,
-                bookmarks.read(self.entry(partition), str(partition)),
+                self.bookmarks.read(partition),
                 end=settings.end or now,
                 now=now,
                 lookback=settings.lookback,
@@ -109,6 +118,10 @@ class Run:
                 Partition(merchant, stream) for merchant in settings.merchants for stream in streams
             )
         ]
+
+    def now(self) -> DateTime:
+        """The time, in UTC."""
+        return times.from_seconds(self._clock.now())
 
     @functools.cached_property
     def client(self) -> Client:
@@ -124,71 +137,53 @@ class Run:
             settings = self._settings
             exporter = Exporter(
                 self.client,
-                self._clock.now,
+                self._clock,
                 poll_interval=settings.poll_interval,
                 timeout=settings.export_timeout,
                 most_bytes=max(EXPORT_BYTES, settings.file_bytes),
-                on_retry=self._retried,
             )
-            self._queue = Queue(
-                self.work,
-                exporter,
-                places=settings.max_concurrent_exports,
+            limits = Limits(
+                slots=settings.max_concurrent_exports,
                 max_wait=settings.max_wait,
                 max_run=settings.max_run,
+                patience=settings.export_timeout,
+            )
+            self._queue = Queue(
+                self.plans,
+                exporter,
+                limits,
                 clock=self._clock,
                 workers=self._workers,
                 on_change=self.checkpoint,
+                on_retry=self.progress_log.attempt_failed,
                 interrupted=self._interrupted,
-                tally=self.tally,
+                stats=self.stats,
             )
         return self._queue
 
-    def _retried(self, partition: Partition, reason: str) -> None:
-        self.tally.retried(partition)
-        if reason:
-            self.chronicle.retried(reason)
-
     def _interrupted(self) -> bool:
-        self._states.look()
-        self.chronicle.pulse()
+        self._state_writer.raise_if_closed()
+        self.progress_log.report_if_due()
         return self.signal is not None
-
-    def entry(self, partition: Partition) -> dict[str, Any]:
-        """The partition's entry in the state."""
-        key = (partition.stream, partition.merchant.id)
-        if key not in self._entries:
-            entry = {"context": {"merchant_id": partition.merchant.id}}
-            stream = self._state.setdefault("bookmarks", {}).setdefault(partition.stream, {})
-            stream.setdefault("partitions", []).append(entry)
-            self._entries[key] = entry
-        return self._entries[key]
-
-    def partition(self, stream: str, merchant_id: str) -> Partition | None:
-        """The partition of a stream and a merchant, if the settings have it."""
-        for item in self.work:
-            if item.partition.stream == stream and item.partition.merchant.id == merchant_id:
-                return item.partition
-        return None
 
     def prepare(self) -> None:
         """Say what there is to do."""
-        if not self.work:
+        if not self.plans:
             logger.warning("No stream is selected in the catalog; there is nothing to do.")
-        now = times.from_seconds(self._clock.now())
-        for item in self.work:
-            if item.partition.merchant.start > now:
-                logger.warning("The start_date of %s lies in the future.", item.partition)
-            elif item.bookmark and item.bookmark > now + AHEAD:
+        now = self.now()
+        for plan in self.plans:
+            if plan.partition.merchant.start > now:
+                logger.warning("The start_date of %s lies in the future.", plan.partition)
+            elif plan.bookmark and plan.bookmark > now + AHEAD:
                 logger.warning(
                     "The bookmark of %s lies in the future; correct the state, or nothing of it is "
                     "exported until then.",
-                    item.partition,
+                    plan.partition,
                 )
-        for item in self.work:
-            self.tally.plan(item.partition, item.count)
-        self.chronicle.begin(
-            self._settings.max_concurrent_exports, sum(len(item.pending) for item in self.work)
+        for plan in self.plans:
+            self.stats.planned(plan.partition, plan.count)
+        self.progress_log.begin(
+            self._settings.max_concurrent_exports, sum(len(plan.pending) for plan in self.plans)
         )
 
     @property
@@ -204,60 +199,38 @@ class Run:
         """Give a partition up; its bookmark stays where it is."""
         self.queue.fail(partition, reason)
 
-    @property
-    def over(self) -> bool:
-        """Whether nothing is left to emit."""
-        return not any(track.line for track in self.queue.tracks.values())
-
-    def take(self, partition: Partition) -> Iterator[Export]:
-        """A partition's exports, as they get ready, in order of time."""
-        while export := self.queue.take(partition):
-            yield export
-
     def files(self, export: Export) -> Iterator[bytes]:
         """An export's files, as they arrive; fewer than all where others are ready before it."""
         while (content := self.queue.file(export)) is not None:
             yield content
 
     def reject(self, export: Export, why: str) -> None:
-        """A file was no good: have it fetched anew."""
+        """A file was no good: have it fetched again."""
         self.queue.reject(export, why)
 
     def finish(self, export: Export) -> None:
         """Every record of an export is written: move the bookmark."""
-        partition, end = export.partition, export.window.end
-        if export.created and export.created < end:
-            end = export.created
-        self.chronicle.emitted(export, self._clock.now() - export.asked)
-        moves = partition not in self._held and end > export.window.start
-        bookmark = end if moves else None
-        exported = self._exported.get(partition, export.created)
-        if exported and export.created:
-            exported = self._exported[partition] = min(exported, export.created)
-        if end < export.window.end:
-            self._held.add(partition)
-        self.queue.emitted(export)
-        bookmarks.write(
-            self.entry(partition),
-            bookmark=bookmark,
-            pending=self.queue.pending(partition),
-            exported=exported if self._settled(bookmark, exported) else None,
+        self.progress_log.emitted(
+            export.partition,
+            export.window,
+            export.spool.records if export.spool else 0,
+            self._clock.monotonic() - export.requested,
         )
+        self.queue.emitted(export)
+        pending = self.queue.pending(export.partition)
+        self.bookmarks.emitted(export.partition, export.window, export.created, pending)
         self.checkpoint()
-
-    def _settled(self, bookmark: DateTime | None, exported: DateTime | None) -> bool:
-        lookback = self._settings.lookback
-        if not (lookback and bookmark and exported):
-            return False
-        return windows.settled(bookmark, exported, lookback)
 
     def checkpoint(self) -> None:
         """Take what Clover was asked for into the state, and write it if its size allows."""
-        for partition, pending in self.queue.changes():
-            bookmarks.write(self.entry(partition), bookmark=None, pending=pending)
-        self._states.offer(self._state)
+        self._note_pending(self.queue)
+        self._state_writer.write_if_due(self.bookmarks.state)
 
-    def look(self) -> None:
+    def _note_pending(self, queue: Queue) -> None:
+        for partition, pending in queue.changes():
+            self.bookmarks.requested(partition, pending)
+
+    def raise_if_stopped(self) -> None:
         """Stop here if the run was asked to.
 
         Raises:
@@ -276,131 +249,23 @@ class Run:
         """End the threads, give the disk back and, unless quietly, write the last state."""
         if self._queue:
             self._queue.close()
-            for partition, pending in self._queue.changes():
-                bookmarks.write(self.entry(partition), bookmark=None, pending=pending)
-        self.tally.close()
+            self._note_pending(self._queue)
+        self.stats.close()
         if not quietly:
-            self._states.write_state(self._state, last=True)
+            self._state_writer.write_state(self.bookmarks.state, last=True)
         if self._queue:
             self.client.close()
 
-    def plan(self, form: str) -> str:
-        """What the run would do: `text`, `json` or `html`."""
-        plan = overview.outlook(
-            self.work,
-            now=times.from_seconds(self._clock.now()),
-            places=self._settings.max_concurrent_exports,
-            max_run=self._settings.max_run,
+    def missing(self) -> str | None:
+        """What is missing and what to do, in one sentence; None where nothing is."""
+        return summary.missing(
+            [
+                Failure(backlog.partition, backlog.failure or "", backlog.failed)
+                for backlog in self.queue.failures
+            ]
         )
-        if form == "html":
-            from tap_clover_export.preview import page  # noqa: PLC0415 - a run needs no templates
-
-            return page.to_html(plan, self.work, self._settings)
-        return overview.to_json(plan) if form == "json" else overview.to_text(plan)
-
-    def check(self, say: Callable[[str], object]) -> bool:
-        """Ask Clover once a merchant whether its token is accepted; a line each."""
-        client = self.client
-        accepted = True
-        for merchant in self._settings.merchants:
-            where = f"{merchant.id} ({merchant.region})"
-            try:
-                client.check(merchant)
-            except CloverError as error:
-                accepted = False
-                refused = isinstance(error, UnauthorizedError)
-                verdict = (
-                    f"refused: {refusal(merchant, error)}"
-                    if refused
-                    else (f"not reachable: {error}; look at the network, region and api_url")
-                )
-                say(f"{where}: {verdict}.")
-            except TokenStoreError as error:
-                accepted = False
-                say(f"{where}: refused: {error}")
-            else:
-                say(f"{where}: accepted.")
-        return accepted
-
-    def abandon(self) -> None:
-        """End the threads in the middle of the work; a later `take` begins it anew."""
-        if self._queue:
-            self._queue.close()
-            self._queue = None
-
-    def report(self) -> str | None:
-        """What is missing and what to do, in one sentence; None where nothing is.
-
-        One structured line a failure goes to the log before it.
-        """
-        failures = self.queue.failures
-        for track in failures:
-            logger.error("INCOMPLETE: %s", json.dumps(_structured(track)))
-        if not failures:
-            return None
-        first = failures[0]
-        sentence = f"Missing: {_missing(first)}: {first.failure}"
-        if len(failures) > 1:
-            names = ", ".join(str(track.partition) for track in failures[1:6])
-            more = f" and {len(failures) - 6} more" if len(failures) > 6 else ""  # noqa: PLR2004
-            sentence += f"; also missing: {names}{more} (each said above)"
-        return sentence + "."
 
     def leftover(self) -> str | None:
-        """What `max_run_hours` left for the next run, in one sentence."""
-        left = self.queue.left
-        if not left:
-            return None
-        first = times.to_text(min(track.line[0].window.start for track in left))
-        sentence = (
-            f"max_run_hours is over; left for the next run: {len(left)} of {len(self.work)} "
-            f"streams of merchants, the earliest from {first}."
-        )
-        shut = [
-            f"Region {name} accepted no export in this run: {why}." for name, why in self.queue.shut
-        ]
-        return " ".join([sentence, *shut])
-
-
-def _structured(track: Track) -> dict[str, str | None]:
-    window = track.failed
-    return {
-        "merchant_id": track.partition.merchant.id,
-        "stream": track.partition.stream,
-        "region": track.partition.merchant.region,
-        "from": times.to_text(window.start) if window else None,
-        "reason": track.failure,
-    }
-
-
-def _missing(track: Track) -> str:
-    since = f" from {times.to_text(track.failed.start)} on" if track.failed else ""
-    return f"{track.partition}{since}"
-
-
-def _entries(state: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """The state's entries by stream and merchant.
-
-    Raises:
-        StateError: A state of another shape.
-    """
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    try:
-        for stream, content in (state.get("bookmarks") or {}).items():
-            if "replication_key_value" in content:
-                raise StateError(
-                    f"The state of {stream} holds one bookmark for all merchants; "
-                    "give one a merchant under partitions, or start without a state."
-                )
-            for entry in content.get("partitions", []):
-                key = (stream, entry["context"]["merchant_id"])
-                if key in found:
-                    raise StateError(
-                        f"The state holds {stream} of merchant {key[1]} twice; remove one."
-                    )
-                found[key] = entry
-    except (AttributeError, TypeError, KeyError) as error:
-        raise StateError(
-            "The state is not of this tap's shape; correct it, or start without a state."
-        ) from error
-    return found
+        """What `max_run_hours` left for the next run; None where nothing."""
+        starts = [backlog.active[0].window.start for backlog in self.queue.left]
+        return summary.leftover(starts, len(self.plans), self.queue.refusing)

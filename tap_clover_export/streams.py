@@ -1,10 +1,10 @@
-"""The streams `orders` and `payments`: windows in, records out, the bookmark last."""
+"""The streams `orders` and `payments`: files in, records out, the bookmark last."""
 
 from __future__ import annotations
 
 import functools
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from singer_sdk import SchemaDirectory, Stream, StreamSchema
 from singer_sdk.helpers.conform import TypeConformanceLevel
@@ -24,8 +24,22 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record as Row
 
     from tap_clover_export.exports.export import Export
-    from tap_clover_export.records.reader import Record
-    from tap_clover_export.tap import TapCloverExport
+    from tap_clover_export.records.decoder import Record
+    from tap_clover_export.run import Run
+    from tap_clover_export.settings.settings import Settings
+    from tap_clover_export.singer.messages import Writer
+
+
+class ExportTap(Protocol):
+    """What the streams need of their tap."""
+
+    run: Run
+    settings: Settings
+    message_writer: Writer
+
+    def exports_of(self, stream: str, merchant_id: str) -> Iterator[Export]:
+        """The exports of a partition that is emitted by itself."""
+        ...
 
 
 class ExportStream(Stream):
@@ -40,11 +54,12 @@ class ExportStream(Stream):
     schema: ClassVar[StreamSchema] = StreamSchema(SchemaDirectory(schemas))
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # records conform already
     _announced = False
+    _turn: Export | None = None
 
     @property
-    def tap(self) -> TapCloverExport:
+    def tap(self) -> ExportTap:
         """The tap that the stream belongs to."""
-        return cast("TapCloverExport", self._tap)
+        return cast("ExportTap", self._tap)
 
     @functools.cached_property
     def reader(self) -> Reader:
@@ -54,7 +69,7 @@ class ExportStream(Stream):
     @functools.cached_property
     def counter(self) -> RecordCounter:
         """Counts the stream's records over the whole run."""
-        return RecordCounter(self.name, self.tap.run.tally.count(self.name))
+        return RecordCounter(self.name, self.tap.run.stats.stream(self.name))
 
     @functools.cached_property
     def timer(self) -> SyncTimer:
@@ -66,18 +81,30 @@ class ExportStream(Stream):
     def partitions(self) -> list[dict[str, Any]]:
         return [{"merchant_id": merchant.id} for merchant in self.tap.settings.merchants]
 
+    def announce(self) -> None:
+        """Write the SCHEMA message."""
+        self._write_schema_message()
+
+    def emit(self, export: Export) -> None:
+        """Write an export's records, and move the bookmark, within the SDK's `sync`."""
+        self._turn = export
+        self.sync({"merchant_id": export.partition.merchant.id})
+
     @override
     def get_records(self, context: Context | None) -> Iterable[Row]:
         for export in self.exports(context):
             for records in self.files(export):
                 for record in records:
                     yield self.reader.plain(record)
-                    self.tap.run.look()
+                    self.tap.run.raise_if_stopped()
             self.finish(export)
 
     def exports(self, context: Context | None) -> Iterator[Export]:
-        """The exports to emit now, in order of time, each once its files are here."""
-        return self.tap.exports(self.name, (context or {}).get("merchant_id", ""))
+        """The exports to emit now: the one whose turn it is, or all of a partition."""
+        if self._turn:
+            turn, self._turn = self._turn, None
+            return iter((turn,))
+        return self.tap.exports_of(self.name, (context or {}).get("merchant_id", ""))
 
     def files(self, export: Export) -> Iterator[list[Record]]:
         """The records of an export, file by file as they arrive; memory holds one."""
@@ -101,7 +128,8 @@ class ExportStream(Stream):
 
     def report(self) -> None:
         """Say, once a run, what was seen of the records as a whole."""
-        self._close_meters()
+        if self.selected:
+            self._close_meters()
         seen = self.reader.observed
         if self.reader.replaced:
             self.logger.warning(
@@ -140,11 +168,10 @@ class ExportStream(Stream):
         return self.timer
 
     def _close_meters(self) -> None:
-        if self.selected:
-            run = self.tap.run
-            self.counter.close()
-            failed = bool(run.tally.count(self.name).failed) or run.signal is not None
-            self.timer.close(failed=failed)
+        run = self.tap.run
+        self.counter.close()
+        failed = bool(run.stats.stream(self.name).failed) or run.signal is not None
+        self.timer.close(failed=failed)
 
     @override
     def log(self, message: str, *args: Any, level: int = 0, **options: Any) -> None:
@@ -155,11 +182,23 @@ class ExportStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        if not write_messages or not fast_path.goes_as_bytes(self):
+        if not write_messages or not fast_path.can_write_bytes(self):
             yield from super()._sync_records(context, write_messages=write_messages)
             return
         for element in [context] if context else self.partitions:
-            fast_path.write_records(self, dict(element))
+            self._write_records(dict(element))
+
+    def _write_records(self, context: Context) -> None:
+        """Write a partition's exports as bytes, with the SDK's metrics."""
+        with self.counter, self.timer:
+            for export in self.exports(context):
+                for records in self.files(export):
+                    extracted = times.to_text(self.tap.run.now())
+                    for count, lines in self.reader.lines(records, extracted):
+                        self.tap.message_writer.write(lines)
+                        self.counter.increment(count)
+                        self.tap.run.raise_if_stopped()
+                self.finish(export)
 
     @override
     def _write_schema_message(self) -> None:
@@ -172,16 +211,11 @@ class ExportStream(Stream):
         self.tap.run.checkpoint()
 
     @override
-    def finalize_state_progress_markers(self, state: dict[str, Any] | None = None) -> None:
-        """Write the last state of a sync of the whole stream."""
-        self._close_meters()
-        self.tap.finish_stream()
-
-    @override
     def get_context_state(self, context: Context | None) -> dict[str, Any]:
         """The partition's entry in the state."""
-        partition = context and self.tap.run.partition(self.name, context["merchant_id"])
-        return self.tap.run.entry(partition) if partition else {}
+        if not context:
+            return {}
+        return self.tap.run.bookmarks.entry(self.name, context["merchant_id"])
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:

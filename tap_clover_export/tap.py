@@ -1,55 +1,42 @@
-"""The tap: its settings and its command line."""
+"""The tap: its settings, its streams, and what the SDK asks of it."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
+import dataclasses
 import functools
-import logging
-import signal
-import sys
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 import click
 from singer_sdk import Tap
 from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.helpers._util import load_json
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
 from typing_extensions import override
 
-from tap_clover_export import times
 from tap_clover_export.clock import SystemClock
-from tap_clover_export.errors import (
-    InputError,
-    OutputClosedError,
-    RecordError,
-    SettingsError,
-    StateError,
-    Stopped,
-    unexpected,
-)
-from tap_clover_export.progress import display
+from tap_clover_export.errors import ExportFailedError, SettingsError
+from tap_clover_export.preview import overview
 from tap_clover_export.run import Run
 from tap_clover_export.settings import settings
-from tap_clover_export.settings.fields import REGIONS
-from tap_clover_export.singer.cli import Command, give_stdout_up
-from tap_clover_export.singer.fast_path import map_failure
-from tap_clover_export.singer.messages import States, Writer
+from tap_clover_export.settings.hosts import REGIONS
+from tap_clover_export.singer import cli
+from tap_clover_export.singer.messages import StateWriter, Writer
+from tap_clover_export.singer.sync import Loop, end_at_once
 from tap_clover_export.streams import ExportStream, OrdersStream, PaymentsStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from pendulum import DateTime
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
     from tap_clover_export.clock import Clock
     from tap_clover_export.exports.export import Export
+    from tap_clover_export.settings.settings import Settings
 
 _NUMBER = th.CustomType({"type": ["number", "string"]})
 _MERCHANT = th.ObjectType(
@@ -67,6 +54,7 @@ class TapCloverExport(Tap):
     name = "tap-clover-export"
     message_writer_class = Writer
     message_writer: Writer
+    _state_writer: StateWriter
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -79,9 +67,6 @@ class TapCloverExport(Tap):
     ]
 
     clock: Clock = SystemClock()
-    display: display.Display | None = None
-    """Shows the run on a terminal."""
-
     workers: int | None = None
     """How many threads work ahead; None leaves it to `max_concurrent_exports`."""
 
@@ -223,11 +208,8 @@ class TapCloverExport(Tap):
     ).to_dict()
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
-        self._turn: Export | None = None
-        self._syncing = False
         super().__init__(**options)
-        self._states = States(self.message_writer, self.clock.now)
-        self._state_writer = self._states
+        self._state_writer = StateWriter(self.message_writer, self.clock.now)
 
     @override
     def discover_streams(self) -> list[ExportStream]:
@@ -259,99 +241,49 @@ class TapCloverExport(Tap):
     def run(self) -> Run:
         """The run that this tap makes."""
         selected = [stream.name for stream in self.streams.values() if stream.selected]
+        return self._plan(self.settings, selected)
+
+    def _plan(self, settings: Settings, streams: list[str]) -> Run:
+        state = cast("dict[str, Any]", self.state)
         return Run(
-            self.settings,
-            selected,
-            cast("dict[str, Any]", self.state),
-            self._states,
-            clock=self.clock,
-            workers=self.workers,
+            settings, streams, state, self._state_writer, clock=self.clock, workers=self.workers
         )
 
-    def now(self) -> DateTime:
-        """The time, in UTC."""
-        return times.from_seconds(self.clock.now())
-
-    # Emission: window by window in the order of work, or as the SDK's `sync_all` asks
+    @override  # type: ignore[misc]
+    def sync_all(self) -> None:
+        """Emit the run and exit where it fails; not stream after stream, as the SDK's own does."""
+        if code := self.sync_in_turns():
+            raise SystemExit(code)
 
     def sync_in_turns(self) -> int:
         """Emit what is ready, in the order of work over all streams; answers the exit code."""
-        self.message_writer.widen()
+        return self._loop.sync()
+
+    @functools.cached_property
+    def _loop(self) -> Loop:
+        streams = cast("dict[str, ExportStream]", self.streams)
+        return Loop(self.run, streams, self.message_writer)
+
+    def exports_of(self, stream: str, merchant_id: str) -> Iterator[Export]:
+        """The exports of a partition that the SDK syncs by itself, in a dry run: a run of its own.
+
+        Raises:
+            ExportFailedError: Not all of them could be had.
+        """
+        merchants = tuple(one for one in self.settings.merchants if one.id == merchant_id)
+        self.run = self._plan(dataclasses.replace(self.settings, merchants=merchants), [stream])
         try:
-            with self.display or contextlib.nullcontext():
-                with contextlib.suppress(Stopped):
-                    self._emit_in_turns()
-                self.run.close()
-        except OutputClosedError as error:
+            while export := self.run.next():
+                yield export
+            if missing := self.run.missing():
+                raise ExportFailedError(missing)
+        finally:
             self.run.close(quietly=True)
-            give_stdout_up()
-            self.logger.error("%s", error)  # noqa: TRY400
-            return 1
-        return self._exit_code()
-
-    def _emit_in_turns(self) -> None:
-        self.run.prepare()
-        for stream in self.streams.values():
-            if stream.selected:
-                stream._write_schema_message()  # noqa: SLF001
-        while export := self.run.next():
-            partition = export.partition
-            self._turn = export
-            try:
-                self.streams[partition.stream].sync({"merchant_id": partition.merchant.id})
-            except (Stopped, OutputClosedError):
-                raise
-            except RecordError as error:
-                self.run.fail(partition, str(error))
-            except Exception as error:
-                self.logger.debug("Unexpected.", exc_info=True)
-                self.run.fail(partition, map_failure(error) or unexpected(error))
-
-    def _exit_code(self) -> int:
-        for stream in self.streams.values():
-            cast("ExportStream", stream).report()
-        shown = self.display is not None and self.display.summarize()
-        self.run.chronicle.end(shown=shown)
-        if self.run.signal is not None:
-            self.logger.warning("Stopped by signal %d; run again to go on.", self.run.signal)
-            return 128 + self.run.signal
-        if leftover := self.run.leftover():
-            level = logging.WARNING if self.run.queue.shut else logging.INFO
-            self.logger.log(level, leftover)
-        if missing := self.run.report():
-            self.logger.error(missing)
-            return 1
-        return 0
-
-    def exports(self, stream: str, merchant_id: str) -> Iterator[Export]:
-        """The exports that a stream emits now: the one whose turn it is, or all of a partition."""
-        if self._turn is not None:
-            turn, self._turn = self._turn, None
-            yield turn
-        elif partition := self.run.partition(stream, merchant_id):
-            try:
-                yield from self.run.take(partition)
-            except GeneratorExit:
-                self.run.abandon()
-                raise
-
-    def finish_stream(self) -> None:
-        """A whole stream was synced by `sync_all`."""
-        if self.run.over:
-            self.run.close()
-        else:
-            self.run.checkpoint()
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """End at the next record's end; a second signal ends at once."""
-        if self._syncing and self.run.signal is None:
-            self.run.stop(signum)
-            return
-        if self.display:
-            self.display.leave()
-        signal.signal(signum, signal.SIG_DFL)
-        signal.raise_signal(signum)
+        """End at once; `Loop` handles the signals of a run."""
+        end_at_once(signum)
 
     # The command line
 
@@ -372,24 +304,15 @@ class TapCloverExport(Tap):
         config = config or _ConfigInput()
         tap = cls(
             config=config.config,
-            state=None if state is None else _state(_read(state, "state")),
-            catalog=None if catalog is None else _catalog(_read(catalog, "catalog")),
+            state=None if state is None else cli.read_state(state),
+            catalog=None if catalog is None else cli.read_catalog(catalog),
             parse_env_config=config.parse_env,
         )
         if plan:
-            click.echo(tap.run.plan(plan))
+            click.echo(overview.render(plan, tap.run.plans, tap.settings, tap.run.now()))
             return
         cls.print_version(print_fn=cls.logger.info)
-        if display.fits():
-            tap.display = display.Display(tap.run.tally, lambda: tap.run.running)
-            tap.run.chronicle.displayed = True
-        signal.set_wakeup_fd(tap.run.queue.wakeup.fileno(), warn_on_full_buffer=False)
-        tap._syncing = True
-        code = tap.sync_in_turns()
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, signal.SIG_IGN)  # what is left is Python's own winding down
-        signal.set_wakeup_fd(-1)
-        sys.exit(code)
+        tap._loop.sync_and_exit()
 
     @override
     @classmethod
@@ -397,17 +320,8 @@ class TapCloverExport(Tap):
         cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]
     ) -> _ConfigInput:
         """Read the config files."""
-        merged = _ConfigInput()
-        for path in value:
-            try:
-                one = super().cb_config(ctx, param, (path,))
-            except TypeError as error:
-                raise InputError(f"The config {path} holds no JSON object; correct it.") from error
-            except ValueError as error:
-                raise InputError.not_json("config", path, error) from error
-            merged.config |= one.config
-            merged.parse_env |= one.parse_env
-        return merged
+        read = super().cb_config
+        return cli.merge_configs(value, lambda path: read(ctx, param, (path,)))
 
     @override
     @classmethod
@@ -418,73 +332,12 @@ class TapCloverExport(Tap):
             return
         config: _ConfigInput = ctx.params.get("config", _ConfigInput())
         tap = cls(config=config.config, parse_env_config=config.parse_env)
-        ctx.exit(0 if tap.run.check(click.echo) else 1)
+        ctx.exit(0 if cli.check(tap.run.client, tap.settings.merchants, click.echo) else 1)
 
     @override
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        command = super().get_singer_command()
-        plan = click.Option(
-            ["--plan"],
-            is_flag=False,
-            flag_value="text",
-            type=click.Choice(["text", "json", "html"]),
-            help=(
-                "Say what the next run would do; asks Clover nothing. --plan=json is for "
-                "programs, --plan=html a page for the browser."
-            ),
-        )
-        for option in command.params:
-            if isinstance(option, click.Option) and option.name == "test":
-                option.help = (
-                    "Ask Clover whether each merchant's token is accepted; --test=schema writes "
-                    "the SCHEMA messages."
-                )
-        return Command(
-            name=command.name,
-            callback=command.callback,
-            context_settings=command.context_settings,
-            params=[*command.params, plan],
-            help=command.help,
-            logger=cls.logger,
-        )
-
-
-def _read(file: IO[str], kind: str) -> Any:  # noqa: ANN401
-    """What a JSON file holds.
-
-    Raises:
-        InputError: It is no JSON.
-    """
-    try:
-        return load_json(file.read())
-    except ValueError as error:
-        raise InputError.not_json(kind, file.name, error) from error
-
-
-def _state(state: Any) -> dict[str, Any]:  # noqa: ANN401
-    if isinstance(state, dict):  # as `meltano state get` writes it, or as it came out of a tap
-        state = state.get("singer_state", state)
-    if isinstance(state, dict) and state.get("type") == "STATE":
-        state = state.get("value")
-    bookmarks = None
-    if isinstance(state, dict):
-        bookmarks = state.get("bookmarks") if state else {}
-    if not isinstance(bookmarks, dict) or not all(
-        isinstance(entry, dict) for entry in bookmarks.values()
-    ):
-        raise StateError(
-            "The state is not of this tap's shape; correct it, or start without a state."
-        )
-    content: dict[str, Any] = state
-    return content
-
-
-def _catalog(catalog: Any) -> dict[str, Any]:  # noqa: ANN401
-    if not isinstance(catalog, dict) or not isinstance(catalog.get("streams"), list):
-        raise InputError("The catalog has no list of streams; make one with --discover.")
-    content: dict[str, Any] = catalog
-    return content
+        return cli.with_plan(super().get_singer_command(), cls.logger)
 
 
 OWN_SETTINGS = frozenset(TapCloverExport.config_jsonschema["properties"])

@@ -61,6 +61,17 @@ def ms_to_text(ms: int) -> str:
     return f"{date}{minute}{_SECONDS[second % 60]}{_MILLIS[ms % 1000]}"
 
 
+def duration(seconds: float) -> str:
+    """A length of time in the two units that matter."""
+    if 0 < seconds < 9.95:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 class _Dates(dict[int, str]):
     """The text of days since the epoch, each written once."""
 

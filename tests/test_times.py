@@ -154,3 +154,21 @@ def test_dates_stay_right_when_the_cache_is_emptied() -> None:
         text = times.ms_to_text(day * 86_400_000 + 1)
         assert text == f"{dt.date(1970, 1, 1) + dt.timedelta(day)}T00:00:00.001Z"
     assert len(times._dates) <= 20_001
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (3599.7, "1 h 0 min"),
+        (90_061, "25 h 1 min"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    """The two units that matter."""
+    assert times.duration(seconds) == text

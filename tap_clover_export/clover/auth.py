@@ -13,16 +13,17 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+from requests.auth import AuthBase
+from typing_extensions import override
 
-from tap_clover_export.clover.token_store import TokenPair
-from tap_clover_export.clover.transport import send, open_session, read_body
 from tap_clover_export.clover.error_mapping import raise_for
+from tap_clover_export.clover.token_store import TokenPair
+from tap_clover_export.clover.transport import open_session, read_body, send
 from tap_clover_export.errors import (
     CloverError,
     LoginNeededError,
     RateLimitedError,
     TransientError,
-    UnauthorizedError,
 )
 from tap_clover_export.settings.secret import Secret
 

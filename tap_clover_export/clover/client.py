@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 from tap_clover_export import times
 from tap_clover_export.clover.error_mapping import raise_for, request_id
-from tap_clover_export.clover.responses import read_export
+from tap_clover_export.clover.responses import ExportAnswer, read_export
 from tap_clover_export.clover.transport import (
     BODY_SECONDS,
     Bearer,
@@ -33,6 +33,7 @@ from tap_clover_export.errors import (
     TransientError,
     UnauthorizedError,
 )
+from tap_clover_export.planning.plan import ExportType
 from tap_clover_export.settings.settings import FILE_BYTES, FILE_LIMIT
 
 if TYPE_CHECKING:

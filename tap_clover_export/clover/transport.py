@@ -7,14 +7,9 @@ import functools
 import http.client
 import http.cookiejar
 import io
-import ipaddress
 import logging
-import math
-import re
-import socket
 import time
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
@@ -22,14 +17,10 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from typing_extensions import override
 
+from tap_clover_export.clover.error_mapping import translate_errors
 from tap_clover_export.errors import (
-    BadRequestError,
     BodyTooLargeError,
-    NotFoundError,
-    RateLimitedError,
-    ServiceUnavailableError,
     TransientError,
-    UnauthorizedError,
 )
 
 if TYPE_CHECKING:
@@ -51,9 +42,6 @@ BODY_SECONDS = 900.0
 ANSWER_SECONDS = 120.0
 ANSWER_BYTES = 16 << 20
 
-FILE_BYTES = 256 << 20
-FILE_LIMIT = "TAP_CLOVER_EXPORT_MAX_FILE_MIB"
-"""The largest file that is downloaded, and the environment's variable that says another."""
 
 CHUNK = 1 << 17
 
@@ -216,33 +204,3 @@ def iter_body(response: requests.Response, most: int, seconds: float) -> Iterato
 def read_body(response: requests.Response) -> bytes:
     """The body of an answer that is no file."""
     return b"".join(iter_body(response, ANSWER_BYTES, ANSWER_SECONDS))
-
-
-def place(host: str | None) -> Literal["loopback", "private", "public"]:
-    """Where a host is, by how it is written; a name is public, and its certificate must say so."""
-    name = (host or "").lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return "loopback"
-    ip: ipaddress.IPv4Address | ipaddress.IPv6Address
-    try:
-        ip = ipaddress.ip_address(name)
-    except ValueError:
-        try:
-            ip = ipaddress.IPv4Address(socket.inet_aton(name))  # 127.1, 0x7f000001, 2130706433
-        except (OSError, UnicodeError, ValueError):
-            return "public"
-    if isinstance(ip, ipaddress.IPv6Address):
-        ip = ip.ipv4_mapped or ip.sixtofour or ip
-    if ip.is_loopback:
-        return "loopback"
-    return "public" if ip.is_global and not ip.is_multicast else "private"
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether a host name or address is this machine itself."""
-    if host is None:
-        return False
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from tap_clover_export.planning.hours import DAYS
-
-from tap_clover_export.planning.hours import TABLE
-
 import dataclasses
 import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from tap_clover_export.planning.hours import DAYS, MIDNIGHT, TABLE, Hours
 
+if TYPE_CHECKING:
     from pendulum import DateTime
 
 LOOK_AGAIN = dt.timedelta(minutes=30)

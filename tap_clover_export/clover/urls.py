@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from tap_clover_export.settings.hosts import is_loopback, network_zone
+from tap_clover_export.settings.hosts import network_zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ def may_fetch(url: str, api_url: str) -> bool:
     except ValueError:
         return False
     if file.scheme == "http":
-        return is_loopback(file.hostname) and is_loopback(api.hostname)
+        return {network_zone(file.hostname), network_zone(api.hostname)} == {"loopback"}
     where = network_zone(file.hostname)
     return file.scheme == "https" and where in ("public", network_zone(api.hostname))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tap_clover_export import times
 from tap_clover_export.clover.urls import file_name
 from tap_clover_export.exports.retry import Attempts
-from tap_clover_export.planning.plan import PendingExport
+from tap_clover_export.planning.plan import Partition, PendingExport
 
 if TYPE_CHECKING:
     from pendulum import DateTime

@@ -117,14 +117,5 @@ class Failed:
 
 
 Outcome: TypeAlias = (
-    Accepted
-    | Working
-    | Finished
-    | Empty
-    | Moved
-    | NoSpace
-    | Refused
-    | RateLimited
-    | Split
-    | Failed
+    Accepted | Working | Finished | Empty | Moved | NoSpace | Refused | RateLimited | Split | Failed
 )

@@ -1,4 +1,4 @@
-"""A region's opening hours as a clock of 24 hours; pure."""
+"""A region's opening hours on the face of a clock of 24 hours; pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RADIUS = 62
 
 
 @dataclasses.dataclass(frozen=True)
-class Dial:
+class ClockFace:
     """What a region's clock shows.
 
     Attributes:
@@ -36,7 +36,7 @@ class Dial:
         opens: When it opens, or opened.
         closes: When it closes after that.
         wait: How long it stays as it is, in words.
-        clocks: `(place, when it is open)`, in UTC and in places of the region.
+        clocks: `(city, when it is open)`, in UTC and in cities of the region.
         arcs: The paths of the next 24 hours in which it is open.
     """
 
@@ -52,14 +52,14 @@ class Dial:
 
     @property
     def words(self) -> str:
-        """What a person who does not see the dial is told."""
+        """What a person who does not see the clock is told."""
         if not self.clocks:
             return f"Clock of region {self.region}; its opening hours are unknown."
-        place, when = self.clocks[0]
-        return f"Clock of 24 hours: region {self.region} is open {when} {place}."
+        city, when = self.clocks[0]
+        return f"Clock of 24 hours: region {self.region} is open {when} {city}."
 
 
-def dial(region: str, now: DateTime) -> Dial:
+def clock_face(region: str, now: DateTime) -> ClockFace:
     """The clock of a region.
 
     Args:
@@ -71,14 +71,14 @@ def dial(region: str, now: DateTime) -> Dial:
     spans = hours.spans(now) if hours else iter(())
     first = next(spans, None)
     if hours is None or first is None:
-        return Dial(region, hand=hand)
+        return ClockFace(region, hand=hand)
     opens, closes = first
     arcs = []
     for begin, end in hours.spans(now):
         if begin >= now + _DAY:
             break
         arcs.append(_arc(max(begin, now), min(end, now + _DAY)))
-    return Dial(
+    return ClockFace(
         region,
         hand,
         str(hours),
@@ -106,12 +106,12 @@ def _words(span: dt.timedelta) -> str:
 
 
 def _turn(time: DateTime) -> float:
-    """How far round the dial a time of day is, from 0 at midnight to 1."""
+    """How far round the clock a time of day is, from 0 at midnight to 1."""
     return (time - time.start_of("day")).total_seconds() / 86_400
 
 
 def _point(turn: float, radius: float) -> tuple[float, float]:
-    """A place on the dial, whose midnight is at the top."""
+    """A point on the clock, whose midnight is at the top."""
     angle = 2 * math.pi * turn
     return round(radius * math.sin(angle), 2), round(-radius * math.cos(angle), 2)
 

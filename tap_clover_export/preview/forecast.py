@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from pendulum import DateTime
 
-    from tap_clover_export.planning.plan import Partition
-    from tap_clover_export.planning.plan import PartitionPlan
+    from tap_clover_export.planning.plan import Partition, PartitionPlan
 
 EXPORT_SECONDS = 180.0
 """How long one export is taken to last; Clover gives no figure."""
@@ -23,41 +22,41 @@ EXPORT_SECONDS = 180.0
 _HALF_DAY = dt.timedelta(hours=12)
 
 
-def left(
-    work: Sequence[PartitionPlan], *, now: DateTime, places: int, max_run: float | None
+def deferred(
+    work: Sequence[PartitionPlan], *, now: DateTime, slots: int, max_run: float | None
 ) -> Counter[Partition]:
     """How many exports of each partition `max_run_hours` leaves for a later run.
 
     Args:
         work: What each partition lacks.
         now: The time.
-        places: How many exports may be in progress at Clover at a time.
-        max_run: After so many seconds no new export is asked for.
+        slots: How many exports may be in progress at Clover at a time.
+        max_run: After this many seconds no new export is requested.
     """
-    left: Counter[Partition] = Counter()
+    found: Counter[Partition] = Counter()
     if max_run is None:
-        return left
+        return found
     for region, mine in _by_region(work).items():
         hours = TABLE.get(region)
         until = now + dt.timedelta(seconds=max_run)
         seconds = hours.open_seconds(now, until) if hours else max_run
-        taken_up = sum(len(item.pending) for item in mine)
-        fit = max(0, math.ceil(seconds / EXPORT_SECONDS) * places - taken_up)
-        asked = sorted(
-            (turn, place, item.number, item.partition)
+        resumed = sum(len(item.pending) for item in mine)
+        fitting = max(0, math.ceil(seconds / EXPORT_SECONDS) * slots - resumed)
+        requests = sorted(
+            (turn, index, item.number, item.partition)
             for item, turn in ((item, item.turn) for item in mine)
-            for place in _asked(item)
+            for index in _to_request(item)
         )
-        left.update(partition for *_, partition in asked[fit:])
-    return left
+        found.update(partition for *_, partition in requests[fitting:])
+    return found
 
 
-def end(
+def end_of_run(
     work: Sequence[PartitionPlan],
     exports: Mapping[Partition, int],
     *,
     now: DateTime,
-    places: int,
+    slots: int,
 ) -> DateTime:
     """When the last export could be finished, each region working in its open hours.
 
@@ -65,12 +64,12 @@ def end(
         work: What each partition lacks.
         exports: How many exports of each partition the run makes.
         now: The time.
-        places: How many exports may be in progress at Clover at a time.
+        slots: How many exports may be in progress at Clover at a time.
     """
-    end = now
+    latest = now
     for region, mine in _by_region(work).items():
         number = sum(exports[item.partition] for item in mine)
-        needed = -(-number // places) * EXPORT_SECONDS
+        needed = -(-number // slots) * EXPORT_SECONDS
         time, hours = now, TABLE.get(region)
         while hours and needed > 0:
             time = hours.next_opening(time)
@@ -79,8 +78,8 @@ def end(
                 break
             needed -= today
             time += _HALF_DAY
-        end = max(end, time + dt.timedelta(seconds=needed))
-    return end
+        latest = max(latest, time + dt.timedelta(seconds=needed))
+    return latest
 
 
 def _by_region(work: Sequence[PartitionPlan]) -> dict[str, list[PartitionPlan]]:
@@ -90,7 +89,7 @@ def _by_region(work: Sequence[PartitionPlan]) -> dict[str, list[PartitionPlan]]:
     return regions
 
 
-def _asked(item: PartitionPlan) -> list[int]:
-    """The places of the windows that Clover was not asked for yet."""
+def _to_request(item: PartitionPlan) -> list[int]:
+    """Which of its windows Clover has not been asked for yet, by index."""
     known = {pending.window for pending in item.pending}
-    return [place for place, window in enumerate(item.windows()) if window not in known]
+    return [index for index, window in enumerate(item.windows()) if window not in known]

@@ -16,38 +16,50 @@ if TYPE_CHECKING:
     from pendulum import DateTime
 
     from tap_clover_export.planning.plan import PartitionPlan
+    from tap_clover_export.settings.settings import Settings
 
 
-def outlook(
-    work: Sequence[PartitionPlan], *, now: DateTime, places: int, max_run: float | None = None
+def render(form: str, work: Sequence[PartitionPlan], settings: Settings, now: DateTime) -> str:
+    """What a run would do, as `text`, `json` or `html`."""
+    slots = settings.max_concurrent_exports
+    plan = overview(work, now=now, slots=slots, max_run=settings.max_run)
+    if form == "html":
+        from tap_clover_export.preview import page  # noqa: PLC0415 - the others need no templates
+
+        return page.to_html(plan, work, settings)
+    return to_json(plan) if form == "json" else to_text(plan)
+
+
+def overview(
+    work: Sequence[PartitionPlan], *, now: DateTime, slots: int, max_run: float | None = None
 ) -> dict[str, Any]:
     """What a run would do.
 
     Args:
         work: What each partition lacks.
         now: The time.
-        places: How many exports may be in progress at Clover at a time.
-        max_run: After so many seconds no new export is asked for.
+        slots: How many exports may be in progress at Clover at a time.
+        max_run: After this many seconds no new export is requested.
 
     Returns:
-        `now`, `exports` to ask for, `pending` ones to take up, those `left` by `max_run`,
+        `now`, `exports` to ask for, `pending` ones to resume, those `left` by `max_run`,
         `regions` with their next opening, `end` (an estimate) and `streams`, a row a merchant
         and stream; times in RFC 3339.
     """
-    left = forecast.left(work, now=now, places=places, max_run=max_run)
-    rows = [_row(item, left[item.partition]) for item in work]
+    deferred = forecast.deferred(work, now=now, slots=slots, max_run=max_run)
+    rows = [_row(item, deferred[item.partition]) for item in work]
     regions = sorted({item.partition.merchant.region for item in work})
     exports = {
         item.partition: row["windows"] - row["left"] for item, row in zip(work, rows, strict=True)
     }
-    end = forecast.end(work, exports, now=now, places=places)
-    if max_run is not None and left:
+    end = forecast.end_of_run(work, exports, now=now, slots=slots)
+    if max_run is not None and deferred:
         end = max(end, now + dt.timedelta(seconds=max_run))
     return {
         "now": times.to_text(now),
         "exports": sum(row["windows"] - row["pending"] - row["left"] for row in rows),
         "pending": sum(row["pending"] for row in rows),
-        "left": left.total(),
+        "left": deferred.total(),
         "regions": {region: _region(region, now) for region in regions},
         "end": times.to_text(end),
         "streams": rows,
@@ -93,7 +105,7 @@ def to_text(plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _row(item: PartitionPlan, left: int) -> dict[str, Any]:
+def _row(item: PartitionPlan, deferred: int) -> dict[str, Any]:
     merchant, span = item.partition.merchant, item.span
     behind = span.end - max(item.bookmark or span.start, span.start) if span else dt.timedelta(0)
     return {
@@ -106,7 +118,7 @@ def _row(item: PartitionPlan, left: int) -> dict[str, Any]:
         "behind_seconds": int(behind.total_seconds()),
         "windows": item.count,
         "pending": len(item.pending),
-        "left": left,
+        "left": deferred,
     }
 
 

@@ -1,4 +1,4 @@
-"""`--plan=html`: the outlook as one page that asks nothing of anybody, to look at or print."""
+"""`--plan=html`: the overview as one page that asks nothing of anybody, to look at or print."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from tap_clover_export import times
 from tap_clover_export.planning.plan import BACKFILL
-from tap_clover_export.preview import axis, clock_face, forecast, timeline
+from tap_clover_export.preview import clock_face, forecast, timeline
 from tap_clover_export.preview.timeline import Kind
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 _PATHS = {
     Kind.EXPORTED: ("e", "M{x} 5h{w}"),
-    Kind.AGAIN: ("a", "M{x} 5h{w}"),
+    Kind.LOOKBACK: ("a", "M{x} 5h{w}"),
     Kind.PLANNED: ("p", "M{x} 5h{w}"),
     Kind.PENDING: ("q", "M{x} 2h{w}M{x} 8h{w}"),
-    Kind.LEFT: ("l", "M{x} 1h{w}M{x} 9h{w}"),
+    Kind.DEFERRED: ("l", "M{x} 1h{w}M{x} 9h{w}"),
 }
-"""The class and path of a part, in minutes before now: its kind shows in its form, too."""
+"""The class and path of a segment, in minutes before now: its kind shows in its form, too."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ def to_html(plan: dict[str, Any], work: Sequence[PartitionPlan], settings: Setti
     """The page, in ASCII.
 
     Args:
-        plan: The outlook.
+        plan: The overview.
         work: What it was made from, in the same order.
         settings: Those of the run; no token of theirs is shown.
     """
@@ -66,12 +66,12 @@ def to_html(plan: dict[str, Any], work: Sequence[PartitionPlan], settings: Setti
             row.numbers["stream"],
         ),
     )
-    views = axis.views(
+    zooms = timeline.zooms(
         now,
         begin=min((item.partition.merchant.start for item in work), default=now),
         planned=[item.span.start for item in work if item.span],
     )
-    style = _file("plan.css") + axis.style(views, settings.window)
+    style = _file("plan.css") + timeline.style(zooms, settings.window)
     script = _file("plan.js")
     environment = jinja2.Environment(
         autoescape=True,
@@ -88,11 +88,11 @@ def to_html(plan: dict[str, Any], work: Sequence[PartitionPlan], settings: Setti
         export_minutes=f"{forecast.EXPORT_SECONDS / 60:g}",
         merchants=len({item.partition.merchant.id for item in work}),
         busy=len({row["merchant_id"] for row in plan["streams"] if row["windows"] > row["left"]}),
-        dials=[clock_face.dial(region, now) for region in plan["regions"]],
+        faces=[clock_face.clock_face(region, now) for region in plan["regions"]],
         hosts=_hosts(work),
         settings=_settings(settings, work),
         rows=rows,
-        views=views,
+        zooms=zooms,
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
         policy=(
@@ -105,11 +105,11 @@ def to_html(plan: dict[str, Any], work: Sequence[PartitionPlan], settings: Setti
 
 def _row(numbers: dict[str, Any], item: PartitionPlan, now: DateTime) -> _Row:
     drawing = []
-    for part in timeline.parts(item, numbers["left"], now):
-        name, path = _PATHS[part.kind]
-        x = _minutes(now, part.start)
-        width = max(1, _minutes(now, part.end) - x)
-        phase = round(part.phase.total_seconds() / 60)
+    for segment in timeline.segments(item, numbers["left"], now):
+        name, path = _PATHS[segment.kind]
+        x = _minutes(now, segment.start)
+        width = max(1, _minutes(now, segment.end) - x)
+        phase = round(segment.phase.total_seconds() / 60)
         drawing.append((name, path.format(x=x, w=width), phase))
     start, bookmark, span = item.partition.merchant.start, item.bookmark, item.span
     until = _minute(span.end) if span else ""

@@ -11,7 +11,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Self
 
-from tap_clover_export.progress.log import duration, missing
+from tap_clover_export.progress.log import missing
+from tap_clover_export.times import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from tap_clover_export.progress.stats import Tally
+    from tap_clover_export.progress.stats import RunStats
 
 REFRESHES = 2
-"""A second; drawing costs the emitter about a hundredth of its time then."""
+"""How often a second it is drawn; that costs the emitter about a hundredth of its time."""
 
 RATE_SECONDS = 10.0
-"""Records a second are those of so long."""
+"""The time over which records a second are counted."""
 
 WIDE = 80
 """Narrower terminals get neither bars nor a table."""
@@ -43,18 +44,18 @@ def fits() -> bool:
 
 
 class Display:
-    """Shows a run's tally while the `with` block lasts."""
+    """Shows a run's numbers while the `with` block lasts."""
 
-    def __init__(self, tally: Tally, running: Callable[[], int]) -> None:
+    def __init__(self, stats: RunStats, running: Callable[[], int]) -> None:
         """Make a display.
 
         Args:
-            tally: What it shows.
+            stats: What it shows.
             running: Tells how many exports are in progress at Clover.
         """
         from rich.console import Console  # noqa: PLC0415
 
-        self._tally = tally
+        self._stats = stats
         self._running = running
         self._console = Console(stderr=True, highlight=False)
         self._seen: deque[tuple[float, int]] = deque()
@@ -101,19 +102,19 @@ class Display:
             return False
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
         table.add_column("stream", no_wrap=True)
-        for name in ("exports", "asked", "records", "waited", "retries"):
+        for name in ("exports", "requested", "records", "waited", "retries"):
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("missing")
-        for name, count in self._tally.streams.items():
+        for name, stream in self._stats.streams.items():
             table.add_row(
                 name,
-                f"{count.emitted:,}/{count.planned:,}",
-                f"{count.asked:,}",
-                f"{count.records:,}",
-                duration(count.waited),
-                f"{count.retries:,}",
-                missing(count),
-                style="red" if count.failed else None,
+                f"{stream.emitted:,}/{stream.planned:,}",
+                f"{stream.requested:,}",
+                f"{stream.records:,}",
+                duration(stream.waited),
+                f"{stream.retries:,}",
+                missing(stream),
+                style="red" if stream.failed else None,
             )
         self._console.print(table)
         return True
@@ -140,31 +141,31 @@ class Display:
             grid.add_column(ratio=1)
         grid.add_column(justify="right", no_wrap=True)
         grid.add_column(justify="right", no_wrap=True)
-        for name, count in self._tally.streams.items():
-            bar = [ProgressBar(max(count.planned, 1), count.emitted)] if wide else []
+        for name, stream in self._stats.streams.items():
+            bar = [ProgressBar(max(stream.planned, 1), stream.emitted)] if wide else []
             grid.add_row(
                 name,
                 *bar,
-                f"{count.emitted:,} of {count.planned:,} exports",
-                f"{count.records:,} records",
+                f"{stream.emitted:,} of {stream.planned:,} exports",
+                f"{stream.records:,} records",
             )
         return grid
 
     def _lines(self) -> Iterator[str]:
-        tally, total = self._tally, self._tally.total
-        failed = f", {tally.merchants_failed:,} failed" if tally.merchants_failed else ""
-        yield f"merchants: {tally.merchants_done:,} of {tally.merchants:,} done{failed}"
+        stats, total = self._stats, self._stats.total
+        failed = f", {stats.merchants_failed:,} failed" if stats.merchants_failed else ""
+        yield f"merchants: {stats.merchants_done:,} of {stats.merchants:,} done{failed}"
         retries = f", {total.retries:,} retries" if total.retries else ""
         yield (
-            f"at Clover: {total.asked + total.taken_up:,} asked for, "
+            f"at Clover: {total.requested + total.resumed:,} requested, "
             f"{self._running():,} running{retries}; {self._rate(total.records):,.0f} records/s"
         )
-        for wait in list(tally.waits.values()):
+        for wait in list(stats.waits.values()):
             until = time.strftime("%a %H:%M:%S UTC", time.gmtime(wait.until))
             yield f"region {wait.region}: waiting until {until}, {wait.why}"
-        left = tally.seconds_left()
+        left = stats.seconds_left()
         work = "" if left is None else f", about {duration(left)} of work left"
-        yield f"{duration(tally.seconds)} gone{work}"
+        yield f"{duration(stats.seconds)} gone{work}"
 
     def _rate(self, records: int) -> float:
         """Records a second, of late."""

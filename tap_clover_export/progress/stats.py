@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 
     from tap_clover_export.planning.plan import Partition
 
-ENOUGH = 3
-"""So many exports have to be emitted before the rest is estimated."""
+MIN_EMITTED = 3
+"""How many exports have to be emitted before the rest is estimated."""
 
 
 @dataclasses.dataclass
-class Count:
+class StreamStats:
     """One stream, over all merchants.
 
     Attributes:
         planned: Exports to emit.
-        taken_up: Those of them that a former run asked for.
-        asked: How often Clover accepted an export.
+        resumed: Those of them that a former run requested.
+        requested: How often Clover accepted an export.
         emitted: Exports emitted whole.
         records: Records written.
-        retries: Attempts that failed in passing, and exports asked for anew.
+        retries: Attempts that failed for now, and exports requested again.
         failed: Merchants whose stream can't go on.
         waited: How long refusals of Clover held it up, in seconds.
     """
 
     planned: int = 0
-    taken_up: int = 0
-    asked: int = 0
+    resumed: int = 0
+    requested: int = 0
     emitted: int = 0
     records: int = 0
     retries: int = 0
@@ -46,13 +46,13 @@ class Count:
 
 
 @dataclasses.dataclass(frozen=True)
-class Wait:
+class RegionWait:
     """A region that refuses.
 
     Attributes:
         region: Its name.
         since: The first refusal, in seconds since the epoch.
-        until: It is asked again then.
+        until: When it is asked again.
         why: What keeps it from accepting exports.
     """
 
@@ -62,7 +62,7 @@ class Wait:
     why: str
 
 
-class Tally:
+class RunStats:
     """Counts what happens; called a few times an export, from any thread.
 
     Attributes:
@@ -82,47 +82,46 @@ class Tally:
         self._failed: set[Partition] = set()
         self._regions: dict[str, set[str]] = {}
         self._spans: list[tuple[str, float, float]] = []
-        self.streams: dict[str, Count] = {}
-        self.waits: dict[str, Wait] = {}
+        self.streams: dict[str, StreamStats] = {}
+        self.waits: dict[str, RegionWait] = {}
         self.began = now()
 
     # What happens
 
-    def plan(self, partition: Partition, exports: int) -> None:
-        """A partition lacks so many exports."""
-        count = self.count(partition.stream)
-        count.planned += exports
+    def planned(self, partition: Partition, exports: int) -> None:
+        """A number of exports is missing of a partition."""
+        self.stream(partition.stream).planned += exports
         self._left[partition] = exports
         self._open[partition.merchant.id] = self._open.get(partition.merchant.id, 0) + bool(exports)
         if exports:
             self._regions.setdefault(partition.stream, set()).add(partition.merchant.region)
 
-    def took_up(self, partition: Partition) -> None:
-        """An export of a former run is taken up."""
-        self.count(partition.stream).taken_up += 1
+    def resumed(self, partition: Partition) -> None:
+        """An export that a former run requested goes on."""
+        self.stream(partition.stream).resumed += 1
 
-    def asked(self, partition: Partition) -> None:
+    def requested(self, partition: Partition) -> None:
         """Clover accepted an export."""
-        self.count(partition.stream).asked += 1
+        self.stream(partition.stream).requested += 1
 
     def split(self, partition: Partition) -> None:
         """Two halves take an export's place."""
-        self.count(partition.stream).planned += 1
+        self.stream(partition.stream).planned += 1
         self._left[partition] = self._left.get(partition, 0) + 1
 
     def retried(self, partition: Partition) -> None:
         """Something has to be tried again."""
         with self._lock:
-            self.count(partition.stream).retries += 1
+            self.stream(partition.stream).retries += 1
 
     def failed(self, partition: Partition) -> None:
         """A partition can't go on."""
-        self.count(partition.stream).failed += 1
+        self.stream(partition.stream).failed += 1
         self._failed.add(partition)
 
     def emitted(self, partition: Partition) -> None:
         """An export was emitted whole."""
-        self.count(partition.stream).emitted += 1
+        self.stream(partition.stream).emitted += 1
         self._left[partition] = self._left.get(partition, 0) - 1
 
     def finished(self, partition: Partition) -> None:
@@ -133,9 +132,11 @@ class Tally:
         """A region refuses."""
         with self._lock:
             known = self.waits.get(region)
-            self.waits[region] = Wait(region, known.since if known else self._now(), until, why)
+            self.waits[region] = RegionWait(
+                region, known.since if known else self._now(), until, why
+            )
 
-    def waits_no_more(self, region: str) -> None:
+    def wait_ended(self, region: str) -> None:
         """A region accepts again, or nothing is left to ask it for."""
         with self._lock:
             if known := self.waits.pop(region, None):
@@ -145,17 +146,23 @@ class Tally:
     def close(self) -> None:
         """The run is over, and with it every wait."""
         for region in list(self.waits):
-            self.waits_no_more(region)
+            self.wait_ended(region)
 
     # What came of it
 
     @property
-    def total(self) -> Count:
+    def total(self) -> StreamStats:
         """The sum over the streams; `waited` is the longest."""
-        counts = list(self.streams.values())
-        names = [field.name for field in dataclasses.fields(Count) if field.name != "waited"]
-        total = Count(**{name: sum(getattr(count, name) for count in counts) for name in names})
-        total.waited = max((count.waited for count in counts), default=0.0)
+        total = StreamStats()
+        for stream in list(self.streams.values()):
+            total.planned += stream.planned
+            total.resumed += stream.resumed
+            total.requested += stream.requested
+            total.emitted += stream.emitted
+            total.records += stream.records
+            total.retries += stream.retries
+            total.failed += stream.failed
+            total.waited = max(total.waited, stream.waited)
         return total
 
     @property
@@ -182,20 +189,20 @@ class Tally:
     def seconds_left(self) -> float | None:
         """How long the rest takes at the pace so far, waits apart; None where nobody can tell."""
         total = self.total
-        if self.waits or total.emitted < ENOUGH:
+        if self.waits or total.emitted < MIN_EMITTED:
             return None
         lost = sum(self._left.get(partition, 0) for partition in list(self._failed))
         return (self.seconds - total.waited) / total.emitted * (total.missing - lost)
 
-    def count(self, stream: str) -> Count:
+    def stream(self, name: str) -> StreamStats:
         """A stream's counts."""
-        return self.streams.setdefault(stream, Count())
+        return self.streams.setdefault(name, StreamStats())
 
     def _sum_up(self) -> None:
-        for stream, count in self.streams.items():
-            regions = self._regions.get(stream, set())
+        for name, stream in self.streams.items():
+            regions = self._regions.get(name, set())
             spans = sorted(span[1:] for span in self._spans if span[0] in regions)
-            count.waited = _covered(spans)
+            stream.waited = _covered(spans)
 
 
 def _covered(spans: list[tuple[float, float]]) -> float:

@@ -9,7 +9,7 @@ import msgspec
 
 from tap_clover_export.errors import BadFileError
 
-PIECE = 1 << 14
+_PIECE_BYTES = 1 << 14
 
 # Finds no escape that is good, but for those after a backslash that is itself escaped: telling
 # these apart takes reading every escape in order, as the next one does.
@@ -28,7 +28,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _REPLACEMENT = rb"\ufffd"
 
 
-def clean(content: bytes) -> tuple[bytes, int]:
+def sanitize(content: bytes) -> tuple[bytes, int]:
     """Replace NUL and lone surrogates, wherever in a file, by U+FFFD.
 
     Args:
@@ -43,7 +43,7 @@ def clean(content: bytes) -> tuple[bytes, int]:
     """
     replaced = 0
     if _is_suspect(content):
-        content, replaced = _without_bad_escapes(content)
+        content, replaced = _replace_bad_escapes(content)
     if not _is_utf8(content):
         text = content.decode("utf-8", "replace")
         replaced += text.count("\ufffd") - content.count("\ufffd".encode())
@@ -56,7 +56,7 @@ def clean(content: bytes) -> tuple[bytes, int]:
     return content, replaced
 
 
-def without_controls(content: bytes) -> tuple[bytes, int]:
+def replace_controls(content: bytes) -> tuple[bytes, int]:
     """Replace control characters, which JSON allows only as escapes; answers how many."""
     return _CONTROL.subn(lambda _: _REPLACEMENT, content)
 
@@ -80,14 +80,14 @@ def _is_utf8(content: bytes) -> bool:
     view, begin = memoryview(content), 0
     try:
         while begin < len(content):
-            end = begin + PIECE
+            end = begin + _PIECE_BYTES
             begin += codecs.utf_8_decode(view[begin:end], "strict", end >= len(content))[1]
     except UnicodeDecodeError:
         return False
     return True
 
 
-def _without_bad_escapes(content: bytes) -> tuple[bytes, int]:
+def _replace_bad_escapes(content: bytes) -> tuple[bytes, int]:
     replaced = 0
 
     def replace(escape: re.Match[bytes]) -> bytes:

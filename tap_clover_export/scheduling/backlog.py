@@ -78,7 +78,7 @@ class Backlog:
         """End before an export; answers what is cancelled, while what stands before it goes on."""
         self.failure, self.failed = reason, export.window
         self._upcoming, self._resumable = iter(()), 0
-        cancelled = []
+        cancelled: list[Export] = []
         while self.active and (not cancelled or cancelled[-1] is not export):
             cancelled.append(self.active.pop())
             cancelled[-1].cancelled = True

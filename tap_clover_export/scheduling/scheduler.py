@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import heapq
 import logging
 import math
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from tap_clover_export.exports.export import Export, Stage
 from tap_clover_export.exports.exporter import unreachable
@@ -226,9 +227,9 @@ class Scheduler:
         """The export to take a step further now: what is requested, polled, then fetched."""
         now = self._clock.monotonic()
         while self._timers and self._timers[0][0] <= now:
-            export = heapq.heappop(self._timers)[2]
-            if not export.cancelled and export not in self._steps:
-                self._enqueue(export)
+            due = heapq.heappop(self._timers)[2]
+            if not due.cancelled and due not in self._steps:
+                self._enqueue(due)
         export = self._next_request(now) or self._next_poll(now)
         if export:
             creating = export.stage is Stage.CREATE
@@ -250,20 +251,20 @@ class Scheduler:
             self._requesting.discard(backlog)
         if stage is not Stage.DOWNLOAD:
             self._admission.answer(export, outcome, creating=creating)
-        now = self._clock.monotonic()
         if isinstance(outcome, Accepted):
-            export.id, export.created, export.requested = outcome.id, outcome.created, now
+            export.id, export.created = outcome.id, outcome.created
+            export.requested = self._clock.monotonic()
             self._touched.add(export.partition)
             self._stats.requested(export.partition)
         if export.cancelled:
             self._discard(export)
             return
-        self._apply(export, outcome, now)
+        self._apply(outcome, export)
         if not export.spool:
             self._downloads.spooled.discard(export)
         region = self._admission.region(export)
         if region.since is None or not self._first_offer(region):
-            self._stats.waits_no_more(region.name)
+            self._stats.wait_ended(region.name)
         else:
             until = self._admission.wall_time(region.not_before)
             self._stats.waiting(region.name, until, region.why())
@@ -284,66 +285,88 @@ class Scheduler:
 
     # Inside
 
-    def _apply(self, export: Export, outcome: Outcome, now: float) -> None:
+    @functools.singledispatchmethod
+    def _apply(self, outcome: Outcome, export: Export) -> None:
         """Change an export by what its step came to, and put it where its next step is found."""
+        raise NotImplementedError(outcome)
+
+    @_apply.register
+    def _(self, outcome: Accepted, export: Export) -> None:
+        del outcome
+        export.stage = Stage.POLL
+        self._later(export, FIRST_POLL)
+        self._offer(self.backlogs[export.partition])
+
+    @_apply.register
+    def _(self, outcome: Working, export: Export) -> None:
+        if outcome.finished:
+            self._age(export)
+        self._later(export, outcome.pause)
+
+    @_apply.register
+    def _(self, outcome: Finished, export: Export) -> None:
+        export.created, export.stage = outcome.created, Stage.DOWNLOAD
+        export.link(outcome.urls, self._clock.monotonic())
+        self._age(export)
+        self._touched.add(export.partition)
+        self._later(export)
+
+    @_apply.register
+    def _(self, outcome: Empty, export: Export) -> None:
+        export.created, export.stage = outcome.created, Stage.READY
+        self._touched.add(export.partition)
+        self._later(export)
+
+    @_apply.register
+    def _(self, outcome: Moved, export: Export) -> None:
+        if outcome.reason:
+            self._stats.retried(export.partition)
+            self._on_retry(outcome.reason)
+        if outcome.stage is Stage.CREATE and export.id:
+            export.forget()
+            self._touched.add(export.partition)
+            self.backlogs[export.partition].request_again(export)
+        export.stage = outcome.stage
+        self._later(export, outcome.pause)
+
+    @_apply.register
+    def _(self, outcome: NoSpace, export: Export) -> None:
+        self._on_retry(f"the temporary directory takes no more ({outcome.reason})")
+        given_up = self._downloads.make_room(export)
+        for one in given_up:
+            one.stage = Stage.POLL
+        for one in {export, *given_up}:
+            self._later(one, outcome.pause)
+
+    @_apply.register
+    def _(self, outcome: Refused, export: Export) -> None:
+        del outcome
+        if export.stage is Stage.CREATE:
+            self._bench(export)
+        self._later(export)
+
+    @_apply.register
+    def _(self, outcome: RateLimited, export: Export) -> None:
+        del outcome
+        if not self._limited_for_long(export):
+            self._later(export)
+
+    @_apply.register
+    def _(self, outcome: Split, export: Export) -> None:
+        logger.warning("%s; trying it as two halves.", outcome.reason)
+        self._stats.split(export.partition)
+        self._touched.add(export.partition)
+        self._discard(export)
         backlog = self.backlogs[export.partition]
-        match outcome:
-            case Accepted():
-                export.stage = Stage.POLL
-                self._later(export, now + FIRST_POLL)
-                self._offer(backlog)
-            case Working(pause, finished):
-                if finished:
-                    self._age(export, now)
-                self._later(export, now + pause)
-            case Finished(urls, created):
-                export.created, export.stage = created, Stage.DOWNLOAD
-                export.link(urls, now)
-                self._age(export, now)
-                self._touched.add(export.partition)
-                self._enqueue(export)
-            case Empty(created):
-                export.created, export.stage = created, Stage.READY
-                self._touched.add(export.partition)
-                self._enqueue(export)
-            case Moved(stage, pause, reason):
-                if reason:
-                    self._stats.retried(export.partition)
-                    self._on_retry(reason)
-                if stage is Stage.CREATE and export.id:
-                    export.forget()
-                    self._touched.add(export.partition)
-                    backlog.request_again(export)
-                export.stage = stage
-                self._later(export, now + pause)
-            case NoSpace(pause, reason):
-                self._on_retry(f"the temporary directory takes no more ({reason})")
-                for one in self._downloads.make_room(export):
-                    one.stage = Stage.POLL
-                    self._later(one, now + pause)
-                if export.stage is Stage.DOWNLOAD:
-                    self._later(export, now + pause)
-            case Refused():
-                if export.stage is Stage.CREATE:
-                    self._bench(backlog, export)
-                self._later(export, now)
-            case RateLimited():
-                if not self._limited_for_long(export, now):
-                    self._later(export, now)
-            case Split(halves, reason):
-                logger.warning("%s; trying it as two halves.", reason)
-                self._stats.split(export.partition)
-                self._touched.add(export.partition)
-                self._discard(export)
-                backlog.replace(export, export.halves(halves))
-                self._offer(backlog)
-            case Failed(reason, keep):
-                if not keep:
-                    export.forget()
-                    self._touched.add(export.partition)
-                self.fail(export, reason)
-            case _:
-                assert_never(outcome)
+        backlog.replace(export, export.halves(outcome.halves))
+        self._offer(backlog)
+
+    @_apply.register
+    def _(self, outcome: Failed, export: Export) -> None:
+        if not outcome.keep:
+            export.forget()
+            self._touched.add(export.partition)
+        self.fail(export, outcome.reason)
 
     def _enqueue(self, export: Export) -> None:
         """Put an export where its next step will be found."""
@@ -359,13 +382,14 @@ class Scheduler:
         else:
             self._downloads.add(export)
 
-    def _later(self, export: Export, due: float) -> None:
-        export.due = due
-        if due <= self._clock.monotonic():
+    def _later(self, export: Export, pause: float = 0.0) -> None:
+        """Put an export where its next step will be found, once a pause in seconds is over."""
+        export.due = self._clock.monotonic() + pause
+        if pause <= 0:
             self._enqueue(export)
             return
         self._serial += 1
-        heapq.heappush(self._timers, (due, self._serial, export))
+        heapq.heappush(self._timers, (export.due, self._serial, export))
 
     def _offer(self, backlog: Backlog) -> None:
         """Let a partition stand in its region's line with the export that it needs next."""
@@ -381,12 +405,12 @@ class Scheduler:
             offers = self._offers.setdefault(region, [])
             heapq.heappush(offers, (export.priority, self._serial, backlog))
 
-    def _bench(self, backlog: Backlog, export: Export) -> None:
+    def _bench(self, export: Export) -> None:
         """A refused partition goes behind the others of its turn, and one of a later turn."""
         region = self._admission.region(export)
         turn = export.priority[:1]
         others = sum(priority[:1] <= turn for priority, *_ in self._offers.get(region, ()))
-        backlog.turn = region.turns + max(1, others)
+        self.backlogs[export.partition].turn = region.turns + max(1, others)
 
     def _first_offer(self, region: Region) -> Backlog | None:
         """The partition of a region that is to be asked for next, left in its line."""
@@ -436,9 +460,9 @@ class Scheduler:
                 if export is None:
                     continue
                 if only_heads and not self._is_head(export):
-                    self._later(export, now + BRAKE_SECONDS)
+                    self._later(export, BRAKE_SECONDS)
                 elif (free := self._admission.token_free_at(export)) > now:
-                    self._later(export, min(free, now + BRAKE_SECONDS))
+                    self._later(export, min(free - now, BRAKE_SECONDS))
                 else:
                     return export
         return None
@@ -469,7 +493,7 @@ class Scheduler:
             export = backlog.next_request
             if export and self._admission.region(export) is region:
                 self.fail(export, reason)
-        self._stats.waits_no_more(region.name)
+        self._stats.wait_ended(region.name)
         return True
 
     def _next_poll(self, now: float) -> Export | None:
@@ -482,7 +506,7 @@ class Scheduler:
                 free = self._admission.token_free_at(export)
                 if free <= now:
                     return export
-                self._later(export, min(free, now + BRAKE_SECONDS))
+                self._later(export, min(free - now, BRAKE_SECONDS))
         return None
 
     @property
@@ -496,10 +520,10 @@ class Scheduler:
             return head.emittable
         return head.stage is not Stage.POLL or region.polls_not_before - now < BRAKE_SECONDS
 
-    def _age(self, export: Export, now: float) -> None:
+    def _age(self, export: Export) -> None:
         """Remember since when a finished export waits at Clover."""
         self._serial += 1
-        heapq.heappush(self._aging, (now, self._serial, export))
+        heapq.heappush(self._aging, (self._clock.monotonic(), self._serial, export))
 
     def _waited_long(self, now: float) -> bool:
         """Whether a finished export has waited so long that Clover may drop it soon."""
@@ -512,9 +536,9 @@ class Scheduler:
         started = export.stage is Stage.CREATE or export.ready or export.spool is not None
         return not started and not export.cancelled
 
-    def _limited_for_long(self, export: Export, now: float) -> bool:
+    def _limited_for_long(self, export: Export) -> bool:
         """Fail an export that nothing but 429 has come to for longer than is waited for."""
-        since = self._admission.limited_since(export)
+        now, since = self._clock.monotonic(), self._admission.limited_since(export)
         if since is None or now - since < max(self._max_wait, LIMITED_SECONDS):
             return False
         self.fail(

@@ -7,24 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tap_clover_export import times
+from tap_clover_export.settings.hosts import REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pendulum import DateTime
 
-REGIONS = ("us", "eu", "la", "sandbox")
-
 
 class Fields:
-    """Reads values of a config, and collects why some can't be used."""
+    """Reads values of a config without empty ones, and collects why some can't be used."""
 
     def __init__(self, config: Mapping[str, Any], reasons: list[str]) -> None:
-        self.config = {name: value for name, value in config.items() if value not in (None, "")}
+        self.config = config
         self.reasons = reasons
 
-    def once(self, reason: str) -> None:
-        """Say a reason, if it was not said yet."""
+    def add_once(self, reason: str) -> None:
+        """Add a reason, unless it is there already."""
         if reason not in self.reasons:
             self.reasons.append(reason)
 
@@ -41,7 +40,7 @@ class Fields:
         if isinstance(value, str) and value.strip().lower() in REGIONS:
             return value.strip().lower()
         self.reasons.append(f"{where} is not one of {', '.join(REGIONS)}; give one of these.")
-        return "us"
+        return REGIONS[0]
 
     def time(self, where: str, value: object) -> DateTime | None:
         """A time, in UTC."""

@@ -1,4 +1,4 @@
-"""The merchants to export: who they are, where their data is, and what opens the door."""
+"""The merchants to export: their ids, regions, starts and tokens."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from tap_clover_export.settings.fields import Fields
+from tap_clover_export.settings.hosts import BASE_URLS
 from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pendulum import DateTime
-
-BASE_URLS = {
-    "us": "https://api.clover.com",
-    "eu": "https://api.eu.clover.com",
-    "la": "https://api.la.clover.com",
-    "sandbox": "https://apisandbox.dev.clover.com",
-}
-"""Regions and their hosts: https://docs.clover.com/docs/making-rest-api-calls"""
 
 MERCHANT_FIELDS = ("merchant_id", "access_token", "refresh_token", "region", "start_date")
 _EARLIEST = pendulum.datetime(1970, 1, 1)
@@ -51,26 +44,26 @@ class Merchants(Fields):
     def read(
         self, api_url: str | None, start: DateTime | None, end: DateTime | None
     ) -> Iterator[Merchant]:
-        """Every merchant that is given rightly; the others leave their reasons.
+        """Every merchant that can be exported; of the others the reasons are kept.
 
         Args:
             api_url: Overrides the regions' base URLs.
             start: The earliest time to export, where a merchant has none of its own.
             end: The time to stop at.
         """
-        region = self.region("region", self.config.get("region", "us"))
+        region = self.region("region", self.config["region"])
         common = Merchant("", region, api_url or "", start or _EARLIEST)
         seen: set[str] = set()
-        nobody = True
+        found = False
         for where, entry in self._entries():
-            nobody = False
+            found = True
             merchant = self._merchant(where, entry, common, end)
             if merchant and merchant.id in seen:
                 self.reasons.append(f"Merchant {merchant.id} is given twice; give it once.")
             elif merchant:
                 seen.add(merchant.id)
                 yield merchant
-        if nobody and not self.reasons:
+        if not found and not self.reasons:
             self.reasons.append(
                 "No merchant is set; give merchants, merchants_file, "
                 "or merchant_id with access_token."
@@ -102,7 +95,7 @@ class Merchants(Fields):
             which = f"start_date of merchant {identity}"
             start = self.time(which, given["start_date"]) or start
         if end is not None and start > end:
-            self.once(f"{which} lies after end_date; put it before.")
+            self.add_once(f"{which} lies after end_date; put it before.")
         if tokens is None:
             return None
         return Merchant(identity, region, common.api_url or BASE_URLS[region], start, **tokens)
@@ -125,7 +118,7 @@ class Merchants(Fields):
         return {kind: Secret(token.strip())}
 
     def _entries(self) -> Iterator[tuple[str, object]]:
-        """Every merchant given, with the words that name its place."""
+        """Every merchant given, with the words that say where."""
         if any(name in self.config for name in ("merchant_id", "access_token", "refresh_token")):
             one = ("merchant_id", "access_token", "refresh_token")
             yield "merchant_id", {n: self.config[n] for n in one if n in self.config}
@@ -141,8 +134,8 @@ class Merchants(Fields):
                 '[{"merchant_id": "…", "access_token": "…"}].'
             )
             listed = []
-        for place, entry in enumerate(listed):
-            yield f"merchants[{place}]", entry
+        for index, entry in enumerate(listed):
+            yield f"merchants[{index}]", entry
         if path := self.text("merchants_file"):
             yield from self._file(self.path("merchants_file", path))
 
@@ -172,12 +165,12 @@ class Merchants(Fields):
                 f"{', '.join(MERCHANT_FIELDS)}; correct it."
             )
             return
-        for place, entry in enumerate(entries, 1):
-            yield f"merchants_file, merchant {place}", entry
+        for number, entry in enumerate(entries, 1):
+            yield f"merchants_file, merchant {number}", entry
 
 
 def _rows(text: str) -> list[dict[str, str]] | None:
-    """The rows of a CSV with a header, or None where it is none."""
+    """The rows of a CSV; None where it has no header."""
     lines = io.StringIO(re.sub(r'" +(?=,|\r?$)', '"', text, flags=re.MULTILINE), newline="")
     rows = [
         [cell.strip(" ") for cell in row]

@@ -12,18 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tap_clover_export.clover.transport import FILE_BYTES, FILE_LIMIT, is_loopback
 from tap_clover_export.errors import SettingsError
 from tap_clover_export.settings.fields import Fields
+from tap_clover_export.settings.hosts import network_zone
 from tap_clover_export.settings.merchants import Merchants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from pendulum import DateTime
 
     from tap_clover_export.settings.merchants import Merchant
 
+FILE_BYTES = 256 << 20
+FILE_LIMIT = "TAP_CLOVER_EXPORT_MAX_FILE_MIB"
+"""The largest file that is downloaded, and the environment's variable that says another."""
 
 _NOWHERE = Path(os.devnull)
 """Where tokens of a user without a home are kept: nowhere; fixed tokens need no store."""
@@ -52,24 +55,28 @@ class Settings:
     file_bytes: int = FILE_BYTES
 
 
-def read(config: Mapping[str, Any], known: Iterable[str]) -> Settings:
+def read(config: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]) -> Settings:
     """Read the settings.
 
     Args:
         config: The settings as Singer hands them over; numbers may be text or Decimal.
-        known: The names of all settings, those of the SDK included.
+        properties: The schema of each setting, those of the SDK included, with its default.
 
     Raises:
         SettingsError: With every reason at once.
     """
-    return _Reader(config, []).settings(tuple(known))
+    defaults = {
+        name: schema["default"] for name, schema in properties.items() if "default" in schema
+    }
+    given = {name: value for name, value in config.items() if value not in (None, "")}
+    return _Reader(defaults | given, []).settings(properties.keys())
 
 
 class _Reader(Fields):
     """Collects the reasons while it reads, so that a user sees all of them at once."""
 
-    def settings(self, known: tuple[str, ...]) -> Settings:
-        self._typos(known)
+    def settings(self, known: Collection[str]) -> Settings:
+        self._check_names(known)
         api_url = self._api_url()
         start = self.time("start_date", self.config.get("start_date"))
         if "start_date" not in self.config:
@@ -77,7 +84,8 @@ class _Reader(Fields):
                 "start_date is not set; give the earliest time to export, such as 2026-01-01."
             )
         end = self.time("end_date", self.config.get("end_date"))
-        max_run = self._number("max_run_hours", None, above=0)
+        limited = "max_run_hours" in self.config
+        max_run = 3600 * self._number("max_run_hours", above=0) if limited else None
         client_id = self.text("client_id")
         merchants = Merchants(self.config, self.reasons).read(api_url, start, end)
         settings = Settings(
@@ -85,17 +93,16 @@ class _Reader(Fields):
             client_id=client_id,
             token_store=self._token_store(),
             end=end,
-            lookback=dt.timedelta(days=self._number("lookback_days", 7, least=0, most=3650) or 0),
+            lookback=dt.timedelta(days=self._number("lookback_days", least=0, most=3650)),
             window=max(
-                dt.timedelta(days=self._number("window_days", 30, above=0, most=30) or 30),
+                dt.timedelta(days=self._number("window_days", above=0, most=30)),
                 dt.timedelta(seconds=1),
             ),
-            max_concurrent_exports=self._integer("max_concurrent_exports", 1),
-            poll_interval=self._number("poll_interval_seconds", 5, above=0, most=3600) or 5,
-            export_timeout=60
-            * (self._number("export_timeout_minutes", 180, above=0, most=1440) or 180),
-            max_run=None if max_run is None else max_run * 3600,
-            max_wait=3600 * (self._number("max_wait_hours", 24, least=0) or 0),
+            max_concurrent_exports=self._integer("max_concurrent_exports", most=1000),
+            poll_interval=self._number("poll_interval_seconds", above=0, most=3600),
+            export_timeout=60 * self._number("export_timeout_minutes", above=0, most=1440),
+            max_run=max_run,
+            max_wait=3600 * self._number("max_wait_hours", least=0),
             file_bytes=self._file_bytes(),
         )
         rotating = any(merchant.refresh_token for merchant in settings.merchants)
@@ -113,7 +120,7 @@ class _Reader(Fields):
             raise SettingsError(self.reasons)
         return settings
 
-    def _typos(self, known: tuple[str, ...]) -> None:
+    def _check_names(self, known: Collection[str]) -> None:
         for name in self.config:
             if name not in known and (near := difflib.get_close_matches(name, known, 1, 0.8)):
                 self.reasons.append(f"{name} is no setting; did you mean {near[0]}?")
@@ -124,7 +131,7 @@ class _Reader(Fields):
             return None
         try:
             url = urlsplit(text)
-            plain = url.scheme == "http" and is_loopback(url.hostname)
+            plain = url.scheme == "http" and network_zone(url.hostname) == "loopback"
             good = bool(url.hostname) and (url.scheme == "https" or plain) and url.port != 0
         except ValueError:
             good = False
@@ -139,15 +146,12 @@ class _Reader(Fields):
     def _number(
         self,
         name: str,
-        default: float | None,
         *,
         least: float = -math.inf,
         above: float = -math.inf,
         most: float = math.inf,
-    ) -> float | None:
-        value = self.config.get(name, default)
-        if value is None:
-            return None
+    ) -> float:
+        value = self.config[name]
         try:
             number = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
@@ -162,13 +166,12 @@ class _Reader(Fields):
         self.reasons.append(
             f"{name} is not usable; give a number {' and '.join(filter(None, bounds))}."
         )
-        return default
+        return 1.0  # never used: the reason is raised
 
-    def _integer(self, name: str, default: int) -> int:
-        number = self._number(name, default, least=1, most=1000)
-        if number is None or number != int(number):
-            self.reasons.append(f"{name} is not a whole number; give one such as {default}.")
-            return default
+    def _integer(self, name: str, *, most: int) -> int:
+        number = self._number(name, least=1, most=most)
+        if number != int(number):
+            self.reasons.append(f"{name} is not a whole number; give one such as 1.")
         return int(number)
 
     def _token_store(self) -> Path:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from tap_clover_export.simulator.api.routes import Request
 from tap_clover_export.simulator.clock import Clock
 from tap_clover_export.simulator.faults.fault import Fault
-from tap_clover_export.simulator.faults.injector import FaultBoard
+from tap_clover_export.simulator.faults.injector import FaultInjector
 from tap_clover_export.simulator.options import Options
 from tap_clover_export.simulator.service.exports import Export
 from tap_clover_export.simulator.simulator import Simulator
 
-__all__ = ["Clock", "Export", "Fault", "FaultBoard", "Options", "Request", "Simulator"]
+__all__ = ["Clock", "Export", "Fault", "FaultInjector", "Options", "Request", "Simulator"]

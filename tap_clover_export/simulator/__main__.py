@@ -13,19 +13,25 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from tap_clover_export.simulator import Clock, Fault, Options, Simulator
-from tap_clover_export.simulator.faults.fault import ANSWERS, ONLY, WHERE, WIRE
+from tap_clover_export.simulator.faults.fault import ANSWERS, FORMS, ONLY, WHERE, WIRE
+from tap_clover_export.simulator.options import CLOVERS_LIMITS
+from tap_clover_export.simulator.service.descriptions import TIME_FORMS
+from tap_clover_export.simulator.service.permissions import PERMISSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MERCHANTS = {"HARBORCAFE001": "harbor-token", "MILLSTREET002": "mill-token"}
-SPECIAL = ("merchants", "refresh_tokens", "now", "timetable")
+SPECIAL = ("merchants", "refresh_tokens", "missing_permissions", "limits", "now", "timetable")
 TYPES = {"int": int, "float": float, "str": str}
 CHOICES = {
     "region": ("us", "eu", "la", "sandbox"),
     "window_field": ("createdTime", "modifiedTime"),
     "bounds": ("half-open", "closed", "open-closed"),
     "hours_words": ("vendor", "json", "plain", "none"),
+    "gone_as": ("404", "no-links", "empty-list"),
+    "created_time": tuple(TIME_FORMS),
+    "retry_after_form": ("seconds", "date"),
 }
 
 
@@ -60,7 +66,16 @@ def _options(asked: dict[str, Any]) -> Options:
     merchants = dict(asked.pop("merchant")) or ({} if refresh else MERCHANTS)
     if asked["hours_words"] == "none":
         asked["hours_words"] = None
-    return Options(merchants=merchants, refresh_tokens=refresh, **asked)
+    missing: dict[str, set[str]] = {}
+    for merchant, permission in asked.pop("missing_permission"):
+        missing.setdefault(merchant, set()).add(permission)
+    return Options(
+        merchants=merchants,
+        refresh_tokens=refresh,
+        missing_permissions=missing,
+        limits=dict(asked.pop("limit")),
+        **asked,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,11 +84,16 @@ def _parser() -> argparse.ArgumentParser:
         description="A local Clover that exports made-up orders and payments.",
         epilog=(
             f"Faults are on {', '.join(WHERE)}: a status, {', '.join((*ANSWERS, *WIRE))}; "
+            f"on create also {', '.join(ONLY['create'])}; "
             f"on poll also {', '.join(ONLY['poll'])}; "
             f"on download also {', '.join(ONLY['download'])}. "
             "Such as create:503*2, poll:429:retry-after=7, poll[ID/ORDERS]:status=FAILED, "
-            "download:hang=30@5."
-        ),
+            "download:hang=30@5. A status, busy and 503-hours take headers, "
+            "retry-after=30;form=date one with a date. 429:scope=app;retry-after=30 holds up "
+            f"all requests of the app from then on; scopes are {', '.join(CLOVERS_LIMITS)}. "
+            "With lag=5 an export is 404 for its first 5 seconds. "
+            + "".join(f"{name} takes {_words(forms)}. " for name, forms in FORMS.items())
+        ).rstrip(),
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
@@ -83,6 +103,15 @@ def _parser() -> argparse.ArgumentParser:
     many: dict[str, Any] = {"type": _pair, "action": "append", "default": []}
     add("--merchant", metavar="ID:TOKEN", help="a merchant; made-up ones without", **many)
     add("--refresh-token", metavar="ID:TOKEN", help="a merchant's first one", **many)
+    many["type"] = _permission
+    add(
+        "--missing-permission",
+        metavar="ID:NAME",
+        help=f"lacks {_words(PERMISSIONS)}",
+        **many,
+    )
+    many["type"] = _limit
+    add("--limit", metavar="NAME:NUMBER", help="a limit, such as token:16", **many)
     add(
         "--fault",
         type=_fault,
@@ -108,12 +137,32 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _words(names: Iterable[str]) -> str:
+    return ", ".join(sorted(name for name in names if name))
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, _, token = text.partition(":")
     if not (name and token):
         message = f"not ID:TOKEN: {text}"
         raise argparse.ArgumentTypeError(message)
     return name, token
+
+
+def _permission(text: str) -> tuple[str, str]:
+    merchant, name = _pair(text)
+    if name not in PERMISSIONS:
+        message = f"no such permission: {name}"
+        raise argparse.ArgumentTypeError(message)
+    return merchant, name
+
+
+def _limit(text: str) -> tuple[str, int]:
+    name, _, number = text.partition(":")
+    if name not in CLOVERS_LIMITS or not number.isdecimal():
+        message = f"not a limit: {text}"
+        raise argparse.ArgumentTypeError(message)
+    return name, int(number)
 
 
 def _fault(text: str) -> Fault:

@@ -6,9 +6,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-    from tap_clover_export.simulator.service.opening_hours import Timetable
+Timetable = tuple[tuple[int, int], ...]
+"""Opening and closing minute of each UTC day, Monday first."""
+
+CLOVERS_LIMITS: Mapping[str, int] = {
+    "token": 16,
+    "app": 50,
+    "token-concurrent": 5,
+    "app-concurrent": 10,
+}
+"""Clover's documented limits: requests a second, and at a time."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +32,9 @@ class Options:
         export_seconds: How long an export takes; with 0 the first poll says DONE.
         max_concurrent: How many exports run at a time, over all merchants.
         foreign_exports: How many of those places other clients take.
+        foreign_period_seconds: They come and go, there for half of it; 0 for always there.
+        visible_after_seconds: How long a new export is answered 404.
+        heavy_window_days: Wider spans are a 400 "Internal Error", too much work.
         now: Epoch seconds at the start; the real time when left out.
         region: us, eu, la or sandbox.
         hours: Whether the region's opening hours are kept.
@@ -37,10 +49,19 @@ class Options:
         file_hours: How long a finished export is kept.
         url_seconds: How long a signed URL works; as long as its file when left out.
         gone_status: What a deleted file answers.
+        gone_as: What a poll answers when the files are deleted: 404, no-links or empty-list.
         refused_status: What a wrong token answers.
+        refused_words: Its message, such as "Merchant account is closed".
+        missing_permissions: Which of read-merchant, read-orders, read-payments, exports each lacks.
         gzip: Whether files are compressed for clients that accept it.
         empty_without_key: Whether an empty export has no exportUrls at all.
         clock_skew_seconds: How far Clover's own clock is ahead.
+        created_time: createdTime in ms, seconds, true, year-2100, digits, text or missing.
+        limits: Requests a second of token and app, at a time of token-concurrent, app-concurrent.
+        concurrent_wait_seconds: How long who has too many requests at a time is to wait.
+        closed_retry_after: Seconds in a Retry-After while closed.
+        busy_retry_after: Seconds in a Retry-After while busy.
+        retry_after_form: Whether they are told as seconds or as a date.
         refresh_tokens: The first refresh token of each merchant.
         client_id: The app that the refresh tokens belong to.
         token_seconds: How long an access token from a refresh works.
@@ -56,6 +77,9 @@ class Options:
     export_seconds: float = 0.0
     max_concurrent: int = 3
     foreign_exports: int = 0
+    foreign_period_seconds: float = 0
+    visible_after_seconds: float = 0
+    heavy_window_days: float | None = None
     now: float | None = None
     region: str = "sandbox"
     hours: bool = False
@@ -70,10 +94,19 @@ class Options:
     file_hours: float = 24
     url_seconds: float | None = None
     gone_status: int = 404
+    gone_as: str = "404"
     refused_status: int = 401
+    refused_words: str | None = None
+    missing_permissions: Mapping[str, Collection[str]] = field(default_factory=dict)
     gzip: bool = False
     empty_without_key: bool = False
     clock_skew_seconds: float = 0
+    created_time: str = "ms"
+    limits: Mapping[str, int] = field(default_factory=dict)
+    concurrent_wait_seconds: float = 21
+    closed_retry_after: float | None = None
+    busy_retry_after: float | None = None
+    retry_after_form: str = "seconds"
     refresh_tokens: Mapping[str, str] = field(default_factory=dict)
     client_id: str = "CLIENT"
     token_seconds: float = 1800

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tap_clover_export.simulator.api.admin import Admin
-from tap_clover_export.simulator.api.routes import Gate, Request
+from tap_clover_export.simulator.api.routes import Request, Routes
 from tap_clover_export.simulator.api.server import Server
 from tap_clover_export.simulator.clock import Clock
-from tap_clover_export.simulator.faults.injector import FaultBoard
+from tap_clover_export.simulator.faults.injector import FaultInjector
 from tap_clover_export.simulator.records import edge_cases
-from tap_clover_export.simulator.records.store import Sheet
+from tap_clover_export.simulator.records.store import ManualRecord
 from tap_clover_export.simulator.service.clover import Clover
-from tap_clover_export.simulator.service.ledger import Books
+from tap_clover_export.simulator.service.ledger import Ledger
 from tap_clover_export.simulator.service.responses import decode
 
 if TYPE_CHECKING:
@@ -46,14 +46,16 @@ class Simulator:
         clock: Clock | None = None,
     ) -> None:
         self.clock = clock or Clock(options.now)
-        self.faults = FaultBoard()
+        self.faults = FaultInjector()
         self._clover = Clover(options, self.clock)
-        self._books = Books(self._clover)
+        self._ledger = Ledger(self._clover)
         if options.odd:
-            edge_cases.scatter(self._books)
-        self._gate = Gate(self._clover, self.faults)
-        self._admin = Admin(self)
-        self._server = Server(host, port, self._answer, self._gate.answer_files)
+            self._put_edge_cases()
+        self._routes = Routes(self._clover, self.faults)
+        self._admin = Admin(
+            self.clock, self.faults, self._ledger, self._routes.requests, self._clover.exports
+        )
+        self._server = Server(host, port, self._answer, self._routes.answer_files)
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -98,9 +100,23 @@ class Simulator:
         self.options = replace(self.options, foreign_exports=number)
 
     @property
+    def max_concurrent(self) -> int:
+        """How many exports run at a time."""
+        return self.options.max_concurrent
+
+    @max_concurrent.setter
+    def max_concurrent(self, number: int) -> None:
+        self.options = replace(self.options, max_concurrent=number)
+
+    @property
     def requests(self) -> list[Request]:
         """Every request that was received."""
-        return self._gate.requests
+        return self._routes.requests
+
+    @property
+    def too_early(self) -> list[Request]:
+        """Requests that came before a wait was over that Clover had told."""
+        return self._routes.too_early
 
     @property
     def exports(self) -> list[Export]:
@@ -120,15 +136,15 @@ class Simulator:
         end: int | None = None,
     ) -> list[dict[str, Any]]:
         """Tell what Clover holds now, the window field in ``[start, end)`` ms."""
-        return list(self._books.records(merchant, type, start, end))
+        return list(self._ledger.records(merchant, type, start, end))
 
     def books(self) -> dict[str, dict[str, int]]:
         """Count and sum up each merchant's records, money in minor units."""
-        return self._books.balance()
+        return self._ledger.balance()
 
     def put(self, merchant: str, type: Type, record: dict[str, Any]) -> None:  # noqa: A002
         """Add a record, or replace the one of that id."""
-        self._books.put(merchant, type, record)
+        self._ledger.put(merchant, type, record)
 
     def put_raw(
         self,
@@ -140,8 +156,8 @@ class Simulator:
     ) -> None:
         """Add a record as it is to stand in a file, valid JSON or not."""
         name = str(decode(raw_json).get("id", raw_json[:80]))
-        sheet = Sheet(name, created_ms, modified_ms, raw_json)
-        self._clover.store.put(merchant, type, sheet)
+        record = ManualRecord(name, created_ms, modified_ms, raw_json)
+        self._clover.store.put(merchant, type, record)
 
     def touch(
         self,
@@ -154,11 +170,11 @@ class Simulator:
 
         What it was to become by itself is forgotten.
         """
-        return self._books.touch(merchant, type, id, changes)
+        return self._ledger.touch(merchant, type, id, changes)
 
     def refund(self, merchant: str, order: str | None = None) -> dict[str, Any]:
         """Refund an order, an old one when none is named, and tell what was done."""
-        return self._books.refund(merchant, order)
+        return self._ledger.refund(merchant, order)
 
     def start(self) -> None:
         """Start to listen.
@@ -174,7 +190,14 @@ class Simulator:
         self._server.stop()
         self._clover.close()
 
+    def _put_edge_cases(self) -> None:
+        """Put records that no warehouse takes among each merchant's, some days ago."""
+        for merchant in self._clover.merchants():
+            time = self._clover.now() - edge_cases.AGE
+            for kind, record in edge_cases.collect(merchant, time):
+                self._ledger.put(merchant, kind, record)
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         if request.path.startswith("/_simulator/"):
             return await self._admin.answer(request)
-        return await self._gate.answer_api(request)
+        return await self._routes.answer_api(request)

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import warnings
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 from singer_sdk.exceptions import (
@@ -15,16 +15,27 @@ from singer_sdk.exceptions import (
     MapExpressionError,
     StreamMapConfigError,
 )
-from singer_sdk.plugin_base import SingerCommand
+from singer_sdk.helpers._util import load_json
+from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from typing_extensions import override
 
+from tap_clover_export.clover.auth import unauthorized_message
 from tap_clover_export.errors import (
+    CloverError,
     InputError,
     OutputClosedError,
     StateError,
     TokenStoreError,
+    UnauthorizedError,
     in_short,
 )
+from tap_clover_export.planning import bookmarks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tap_clover_export.clover.client import Client
+    from tap_clover_export.settings.merchants import Merchant
 
 
 class Command(SingerCommand):
@@ -44,7 +55,7 @@ class Command(SingerCommand):
             self._end(f"A file does not exist ({in_short(error)}); give the path of one that does.")
         except (OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.filename is None:
-                give_stdout_up()
+                detach_stdout()
                 self._end(str(OutputClosedError.of(error)))
             self._end(f"A file can't be read or written ({error}); look at its path and rights.")
         except ValueError as error:
@@ -78,7 +89,106 @@ class Command(SingerCommand):
         raise SystemExit(1)
 
 
-def give_stdout_up() -> None:
-    """Let Python not write the rest at its end, which would fail too and end with 120."""
+def with_plan(command: click.Command, logger: logging.Logger) -> Command:
+    """The SDK's command with `--plan`, and a `--test` that asks for no export."""
+    plan = click.Option(
+        ["--plan"],
+        is_flag=False,
+        flag_value="text",
+        type=click.Choice(["text", "json", "html"]),
+        help=(
+            "Say what the next run would do; asks Clover nothing. --plan=json is for "
+            "programs, --plan=html a page for the browser."
+        ),
+    )
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name == "test":
+            option.help = (
+                "Ask Clover whether each merchant's token is accepted; --test=schema writes "
+                "the SCHEMA messages."
+            )
+    return Command(
+        name=command.name,
+        callback=command.callback,
+        context_settings=command.context_settings,
+        params=[*command.params, plan],
+        help=command.help,
+        logger=logger,
+    )
+
+
+def merge_configs(paths: Iterable[str], read: Callable[[str], _ConfigInput]) -> _ConfigInput:
+    """Read the config files; a later one wins.
+
+    Raises:
+        InputError: One holds no JSON object.
+    """
+    merged = _ConfigInput()
+    for path in paths:
+        try:
+            one = read(path)
+        except TypeError as error:
+            raise InputError(f"The config {path} holds no JSON object; correct it.") from error
+        except ValueError as error:
+            raise InputError.not_json("config", path, error) from error
+        merged.config |= one.config
+        merged.parse_env |= one.parse_env
+    return merged
+
+
+def read_state(file: IO[str]) -> dict[str, Any]:
+    """Read the state.
+
+    Raises:
+        InputError: It is no JSON.
+        StateError: It holds no state.
+    """
+    return bookmarks.unwrap(_read(file, "state"))
+
+
+def read_catalog(file: IO[str]) -> dict[str, Any]:
+    """Read the catalog.
+
+    Raises:
+        InputError: It is no JSON, or no catalog.
+    """
+    catalog = _read(file, "catalog")
+    if not isinstance(catalog, dict) or not isinstance(catalog.get("streams"), list):
+        raise InputError("The catalog has no list of streams; make one with --discover.")
+    return catalog
+
+
+def _read(file: IO[str], kind: str) -> Any:  # noqa: ANN401
+    try:
+        return load_json(file.read())
+    except ValueError as error:
+        raise InputError.not_json(kind, file.name, error) from error
+
+
+def check(client: Client, merchants: Iterable[Merchant], say: Callable[[str], object]) -> bool:
+    """Ask Clover once for each merchant whether its token is accepted; a line each."""
+    accepted = True
+    for merchant in merchants:
+        where = f"{merchant.id} ({merchant.region})"
+        try:
+            client.check(merchant)
+        except CloverError as error:
+            accepted = False
+            verdict = (
+                f"refused: {unauthorized_message(merchant, error)}"
+                if isinstance(error, UnauthorizedError)
+                else f"not reachable: {error}; look at the network, region and api_url"
+            )
+            say(f"{where}: {verdict}.")
+        except TokenStoreError as error:
+            accepted = False
+            say(f"{where}: refused: {error}")
+        else:
+            say(f"{where}: accepted.")
+    return accepted
+
+
+def detach_stdout() -> None:
+    """Keep Python from writing the rest as it exits: that would fail too, and end with 120."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

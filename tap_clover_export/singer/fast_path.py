@@ -1,6 +1,6 @@
-"""Records written as bytes, past the SDK's path of one Python object a record.
+"""Which streams can be written as bytes, past the SDK's path of one Python object a record.
 
-Stands on these internals of singer-sdk 0.54: `Stream._sync_records` is what `Stream.sync` runs
+Relies on these internals of singer-sdk 0.54: `Stream._sync_records` is what `Stream.sync` runs
 through for its records; a stream whose only map is a `SameRecordTransform` without flattening is
 written as it is; `Stream.mask` holds what the catalog deselects, a field without an entry of
 its own going by its parent's; `CustomStreamMap._eval` evaluates an expression of a stream map.
@@ -9,16 +9,12 @@ its own going by its parent's; `CustomStreamMap._eval` evaluates an expression o
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from singer_sdk.mapper import CustomStreamMap, SameRecordTransform
 
-from tap_clover_export import times
-
 if TYPE_CHECKING:
     from singer_sdk import Stream
-
-    from tap_clover_export.streams import ExportStream
 
 _ROOT = 2
 """The length of a root field's breadcrumb, `("properties", name)`."""
@@ -29,7 +25,7 @@ def deselected_roots(stream: Stream) -> list[str]:
     return [crumb[1] for crumb, on in stream.mask.items() if not on and len(crumb) == _ROOT]
 
 
-def goes_as_bytes(stream: Stream) -> bool:
+def can_write_bytes(stream: Stream) -> bool:
     """Whether nothing but root fields is deselected or mapped; else the SDK's path is taken."""
     maps = stream.stream_maps
     plain = (
@@ -60,19 +56,3 @@ def map_failure(error: Exception) -> str | None:
                 f"{type(cause).__name__}; correct its expression {expression!r} in stream_maps"
             )
     return None
-
-
-def write_records(stream: ExportStream, context: dict[str, Any]) -> None:
-    """Write a partition's exports as RECORD lines, with the SDK's metrics."""
-    counter, timer = stream.get_record_counter(), stream.get_sync_timer()
-    with counter, timer:
-        counter.with_context(context)
-        timer.with_context(context)
-        for export in stream.exports(context):
-            for records in stream.files(export):
-                extracted = times.to_text(stream.tap.now())
-                for count, lines in stream.reader.lines(records, extracted):
-                    stream.tap.message_writer.write(lines)
-                    counter.increment(count)
-                    stream.tap.run.look()
-            stream.finish(export)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.contrib.msgspec import encoder as message_encoder
-from singer_sdk.helpers._state import StateWriter
+from singer_sdk.helpers._state import StateWriter as SdkStateWriter
 
 from tap_clover_export.errors import OutputClosedError
 
@@ -21,17 +21,16 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib.encoding.simple import Message
 
 PIPE_BYTES = 1 << 20
-"""As much as Linux gives to anybody who asks."""
+"""As much as Linux gives to any process that asks."""
 
 STATE_SHARE = 0.02
 """STATE is at most this share of the output while it is large ..."""
 
 SMALL_STATE = 8 << 10
-"""... and written at every change while it is not above so many bytes."""
+"""... and written at every change up to this size, in bytes."""
 
 STATE_BYTES_PER_SECOND = 4 << 10
-"""A large one that waits is written all the same, so that it costs no more than this."""
-
+"""A large one that waits is written anyway, as long as it costs no more than this."""
 
 _READER_GONE = "Who read the output is gone; look at why the loader ended."
 
@@ -41,8 +40,8 @@ class Writer(MsgSpecWriter):
 
     written = 0
 
-    def widen(self) -> None:
-        """Let the pipe to the loader hold more, so that neither waits for the other's turn."""
+    def enlarge_pipe(self) -> None:
+        """Let the pipe to the loader hold more, so that neither side waits for the other."""
         with contextlib.suppress(OSError, ValueError, AttributeError):
             fcntl.fcntl(sys.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
@@ -50,11 +49,11 @@ class Writer(MsgSpecWriter):
         """Write a message."""
         self.write(bytes(self.format_message(message)))
 
-    def look(self) -> None:
-        """See whether somebody still reads.
+    def raise_if_closed(self) -> None:
+        """End here if nobody reads the output any more.
 
         Raises:
-            OutputClosed: Who read is gone.
+            OutputClosedError: The reader is gone.
         """
         with contextlib.suppress(OSError, ValueError):
             poll = select.poll()
@@ -66,7 +65,7 @@ class Writer(MsgSpecWriter):
         """Write whole lines.
 
         Raises:
-            OutputClosed: It takes no more; a line may be torn, and nothing may follow it.
+            OutputClosedError: It takes no more; a line may be torn, and nothing may follow it.
         """
         if sys.stdout is None:
             raise OutputClosedError("There is no output to write to; give the command a stdout.")
@@ -111,8 +110,8 @@ def _wait_for(out: BinaryIO) -> None:
         poll.poll()
 
 
-class States(StateWriter):
-    """Writes STATE when it changed, and when its size allows."""
+class StateWriter(SdkStateWriter):
+    """Writes STATE when it changed, and as often as its size allows."""
 
     def __init__(self, writer: Writer, now: Callable[[], float]) -> None:
         super().__init__(writer)
@@ -124,13 +123,13 @@ class States(StateWriter):
         self._time = 0.0
         self._size = 0
 
-    def look(self) -> None:
-        """See whether somebody still reads.
+    def raise_if_closed(self) -> None:
+        """End here if nobody reads the output any more.
 
         Raises:
-            OutputClosed: Who read is gone.
+            OutputClosedError: The reader is gone.
         """
-        self._writer.look()
+        self._writer.raise_if_closed()
 
     def write_state(self, state: dict[str, Any], *, last: bool = False) -> None:  # type: ignore[override]
         """Write the state if it changed, or if it has to be the last message."""
@@ -140,7 +139,7 @@ class States(StateWriter):
             self._last, self._size, self._end = line, len(line), self._writer.written
         self._written_at, self._time = self._writer.written, self._now()
 
-    def offer(self, state: dict[str, Any]) -> None:
+    def write_if_due(self, state: dict[str, Any]) -> None:
         """Write the state if it changed and enough was written, or time passed, since the last."""
         output = self._writer.written - self._written_at
         waited = self._now() - self._time

@@ -12,19 +12,19 @@ from singer_sdk import metrics
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from tap_clover_export.progress.stats import Count
+    from tap_clover_export.progress.stats import StreamStats
 
 
 class RecordCounter(metrics.Counter):
-    """Counts the records of a stream, for the METRIC lines and for the tally."""
+    """Counts the records of a stream, for the METRIC lines and for what the run tells."""
 
-    def __init__(self, stream: str, count: Count) -> None:
+    def __init__(self, stream: str, stats: StreamStats) -> None:
         super().__init__(metrics.Metric.RECORD_COUNT, {metrics.Tag.STREAM: stream})
-        self._count = count
+        self._stats = stats
 
     @override
     def increment(self, value: int = 1) -> None:
-        self._count.records += value
+        self._stats.records += value
         super().increment(value)
 
     @override

@@ -32,6 +32,7 @@ from tap_clover_export.errors import (
     UnauthorizedError,
 )
 from tap_clover_export.planning.windows import Window
+from tap_clover_export.settings.hosts import network_zone
 from tap_clover_export.settings.merchants import Merchant
 from tap_clover_export.settings.secret import Secret
 from tests.support import short_timeouts
@@ -472,7 +473,7 @@ def test_a_link_is_judged_as_it_is_asked_for(parts: list[str]) -> None:
     if client_module._may_fetch(url, PUBLIC):
         asked = urllib3.util.parse_url(transport.address(url))
         assert asked.scheme == "https"
-        assert transport.place((asked.host or "").strip("[]")) == "public"
+        assert network_zone((asked.host or "").strip("[]")) == "public"
 
 
 def test_redirects_within_the_api_are_followed(client: Client) -> None:

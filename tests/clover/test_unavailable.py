@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from pendulum import DateTime
 
 from tap_clover_export import times
-from tap_clover_export.clover.unavailable import ASK_AGAIN, LOOK_AGAIN, Unavailability, interpret_503, read
+from tap_clover_export.clover.unavailable import (
+    ASK_AGAIN,
+    LOOK_AGAIN,
+    Unavailability,
+    interpret_503,
+    read,
+)
 from tap_clover_export.planning.hours import TABLE, Hours
 
 if TYPE_CHECKING:

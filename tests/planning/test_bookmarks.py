@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from tap_clover_export import times
 from tap_clover_export.errors import StateError
 from tap_clover_export.planning import bookmarks
-from tap_clover_export.planning.plan import PendingExport, PartitionState
+from tap_clover_export.planning.plan import Partition, PartitionState, PendingExport
 from tap_clover_export.planning.windows import Window
+from tap_clover_export.settings.merchants import Merchant
 
 WHERE = "orders of merchant M1"
 T1, T2, T3 = (f"2026-0{month}-01T00:00:00.001Z" for month in (1, 2, 3))
@@ -21,7 +23,9 @@ CREATED = "2026-03-01T10:00:00.500Z"
 
 
 def _pending(identity: str = "E1", start: str = T1, end: str = T2) -> PendingExport:
-    return PendingExport(identity, Window(times.parse(start), times.parse(end)), times.parse(CREATED))
+    return PendingExport(
+        identity, Window(times.parse(start), times.parse(end)), times.parse(CREATED)
+    )
 
 
 def _row(**changes: Any) -> dict[str, Any]:
@@ -95,7 +99,9 @@ def test_what_is_written_reads_back(bookmark: int | None, pending: list[PendingE
     time = None if bookmark is None else times.from_ms(bookmark)
     bookmarks.write(entry, bookmark=time, pending=pending)
 
-    assert bookmarks.read(json.loads(json.dumps(entry)), WHERE) == PartitionState(time, tuple(pending))
+    assert bookmarks.read(json.loads(json.dumps(entry)), WHERE) == PartitionState(
+        time, tuple(pending)
+    )
 
 
 @given(st.lists(st.none() | _MS, min_size=1, max_size=6))
@@ -207,3 +213,94 @@ def test_pending_times_off_the_calendar_are_refused(name: str) -> None:
 def test_further_names_of_a_pending_export_are_left_alone() -> None:
     """A newer version of the tap may write more into a pending export."""
     assert bookmarks.read({"pending_exports": [_row(more=1)]}, WHERE).pending == (_pending(),)
+
+
+def _partition() -> Partition:
+    return Partition(Merchant("M1", "us", "", times.parse(T1)), "orders")
+
+
+def _run(state: dict[str, Any] | None = None) -> bookmarks.Bookmarks:
+    return bookmarks.Bookmarks({} if state is None else state, dt.timedelta(days=7))
+
+
+def test_a_bookmark_never_passes_clovers_clock() -> None:
+    """An export older than its window's end moves it to its own time; no later window moves it."""
+    found, partition = _run(), _partition()
+    middle, late = times.parse("2026-02-20T00:00:00.000Z"), times.parse(CREATED)
+    found.emitted(partition, Window(times.parse(T1), times.parse(T2)), late, [])
+    assert found.read(partition).bookmark == times.parse(T2)
+    found.emitted(partition, Window(times.parse(T2), times.parse(T3)), middle, [])
+    found.emitted(partition, Window(times.parse(T3), late), late, [])
+    assert found.read(partition).bookmark == middle
+
+
+def test_an_export_older_than_its_window_moves_nothing() -> None:
+    """It shows nothing of the window; what was asked for is noted all the same."""
+    found, partition = _run(), _partition()
+    window = Window(times.parse(T2), times.parse(T3))
+    found.emitted(partition, window, times.parse(T1), [_pending()])
+    assert found.state == {
+        "bookmarks": {
+            "orders": {
+                "partitions": [{"context": {"merchant_id": "M1"}, "pending_exports": [_row()]}]
+            }
+        }
+    }
+    found.requested(partition, [])
+    assert found.read(partition) == Standing()
+
+
+def test_what_was_exported_first_counts_for_the_whole() -> None:
+    """All before a bookmark is settled where its oldest export was made a look-back later."""
+    partition = _partition()
+    first, second = (Window(*map(times.parse, bounds)) for bounds in ((T1, T2), (T2, T3)))
+    early, late = times.parse("2026-03-05T00:00:00.000Z"), times.parse("2026-04-01T00:00:00.000Z")
+    found = _run()
+    found.emitted(partition, first, early, [])
+    assert found.read(partition).exported == early
+    found.emitted(partition, second, late, [])
+    assert found.read(partition).exported is None
+    found = _run()
+    found.emitted(partition, first, late, [])
+    found.emitted(partition, second, late, [])
+    assert found.read(partition).exported == late
+
+
+STATE: dict[str, Any] = {"bookmarks": {"orders": {"partitions": []}}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [STATE, {"singer_state": STATE}, {"type": "STATE", "value": STATE}],
+)
+def test_a_state_is_found_in_what_holds_it(content: dict[str, Any]) -> None:
+    """As it came out of a tap, as `meltano state get` writes it, or as it is."""
+    assert bookmarks.unwrap(content) == STATE
+
+
+@pytest.mark.parametrize(
+    "content", [None, [], 1, {"bookmarks": None}, {"bookmarks": {"orders": 5}}, {"other": {}}]
+)
+def test_what_holds_no_state_is_refused(content: Any) -> None:
+    """It does not begin from the start without a word."""
+    with pytest.raises(StateError, match="not of this tap's shape"):
+        bookmarks.unwrap(content)
+
+
+def test_an_empty_state_is_one() -> None:
+    """A first run may be handed `{}`."""
+    assert bookmarks.unwrap({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"replication_key_value": T1}, "one bookmark for all merchants"),
+        ({"partitions": [{"context": {"merchant_id": "M1"}}] * 2}, "merchant M1 twice"),
+        ({"partitions": [{}]}, "not of this tap's shape"),
+    ],
+)
+def test_entries_that_are_not_of_this_tap(content: dict[str, Any], words: str) -> None:
+    """They are refused as a run begins."""
+    with pytest.raises(StateError, match=words):
+        _run({"bookmarks": {"orders": content}})

@@ -10,10 +10,15 @@ import pendulum
 import pytest
 
 from tap_clover_export.exports.export import Export, Stage
-from tap_clover_export.planning.plan import Partition
 from tap_clover_export.planning import plan
-from tap_clover_export.planning.plan import PendingExport, PartitionState
-from tap_clover_export.planning.plan import BACKFILL, CATCH_UP, PartitionPlan
+from tap_clover_export.planning.plan import (
+    BACKFILL,
+    CATCH_UP,
+    Partition,
+    PartitionPlan,
+    PartitionState,
+    PendingExport,
+)
 from tap_clover_export.planning.windows import Window
 from tap_clover_export.settings.merchants import Merchant
 from tap_clover_export.settings.secret import Secret
@@ -35,7 +40,9 @@ def _partition(start: DateTime, merchant: str = "M1", stream: str = "orders") ->
     return Partition(Merchant(merchant, "us", url, start, access_token=Secret("t")), stream)
 
 
-def _pending(begin: float, end: float, *, created: float = 0.1, identity: str = "E1") -> PendingExport:
+def _pending(
+    begin: float, end: float, *, created: float = 0.1, identity: str = "E1"
+) -> PendingExport:
     """A pending export over days before now."""
     return PendingExport(identity, Window(_ago(begin), _ago(end)), _ago(created))
 

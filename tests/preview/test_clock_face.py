@@ -55,11 +55,11 @@ TUESDAY = "2026-03-03T12:00:00Z"
         ("sandbox", TUESDAY, False, "", []),
     ],
 )
-def test_dials(
+def test_clock_faces(
     region: str, now: str, is_open: bool, wait: str, clocks: list[tuple[str, str]] | None
 ) -> None:
     """Open or closed, for how long, and when by which clock."""
-    made = clock_face.dial(region, times.parse(now))
+    made = clock_face.clock_face(region, times.parse(now))
 
     assert (made.open, made.wait) == (is_open, wait)
     if clocks is not None:
@@ -68,17 +68,20 @@ def test_dials(
 
 
 def test_words_for_who_does_not_see_it() -> None:
-    """A dial is told in a sentence."""
+    """A clock face is told in a sentence."""
     now = times.parse(TUESDAY)
 
-    assert clock_face.dial("us", now).words == (
+    assert clock_face.clock_face("us", now).words == (
         "Clock of 24 hours: region us is open Tue 10:00 \u2013 15:00 UTC."
     )
-    assert clock_face.dial("la", now).words == "Clock of region la; its opening hours are unknown."
+    assert (
+        clock_face.clock_face("la", now).words
+        == "Clock of region la; its opening hours are unknown."
+    )
 
 
 def _hours(arc: str) -> tuple[float, float]:
-    """Where an arc begins and ends, in hours round the dial."""
+    """Where an arc begins and ends, in hours round the clock."""
     numbers = [float(number) for number in re.findall(r"-?\d+\.?\d*", arc)]
     ends = (numbers[0], numbers[1]), (numbers[-2], numbers[-1])
     begin, end = (math.atan2(x, -y) / math.tau * 24 % 24 for x, y in ends)
@@ -98,8 +101,8 @@ def _hours(arc: str) -> tuple[float, float]:
 def test_arcs_show_the_next_24_hours(
     region: str, now: str, arcs: list[tuple[float, float]]
 ) -> None:
-    """Each time of day on the dial stands for its next occurrence."""
-    assert [_hours(arc) for arc in clock_face.dial(region, times.parse(now)).arcs] == arcs
+    """Each time of day on the clock stands for its next occurrence."""
+    assert [_hours(arc) for arc in clock_face.clock_face(region, times.parse(now)).arcs] == arcs
 
 
 @pytest.mark.parametrize(
@@ -107,6 +110,6 @@ def test_arcs_show_the_next_24_hours(
 )
 def test_the_hand_shows_now(now: str, x: int, y: int) -> None:
     """Midnight is at the top, noon at the bottom."""
-    hand = clock_face.dial("us", times.parse(f"2026-03-03T{now}:00Z")).hand
+    hand = clock_face.clock_face("us", times.parse(f"2026-03-03T{now}:00Z")).hand
 
     assert (round(hand[0] / 46), round(hand[1] / 46)) == (x, y)

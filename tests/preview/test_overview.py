@@ -1,4 +1,4 @@
-"""The outlook: what the next run would do, in words and for programs."""
+"""The overview: what the next run would do, in words and for programs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
-from tap_clover_export.planning.hours import TABLE
-from tap_clover_export.planning.plan import Partition
 from tap_clover_export.planning import plan
-from tap_clover_export.planning.plan import PendingExport, PartitionState
+from tap_clover_export.planning.hours import TABLE
+from tap_clover_export.planning.plan import Partition, PartitionState, PendingExport
 from tap_clover_export.planning.windows import Window
 from tap_clover_export.preview import overview
-from tap_clover_export.settings.merchants import BASE_URLS, Merchant
+from tap_clover_export.settings.hosts import BASE_URLS
+from tap_clover_export.settings.merchants import Merchant
 from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ def _small() -> dict[str, Any]:
     """Two merchants: one with a pending export, one with nothing missing."""
     day = dt.timedelta(days=1)
     pending = PendingExport("E1", Window(NOW - 70 * day, NOW - 40 * day), NOW.subtract(hours=1))
-    return overview.outlook(
+    return overview.overview(
         [
             _work(pending=(pending,)),
             _work(stream="payments", bookmark=NOW - 2 * day),
             _work(40, region="la", merchant="MERCHANT2", bookmark=NOW),
         ],
         now=NOW,
-        places=1,
+        slots=1,
     )
 
 
@@ -156,7 +156,7 @@ def test_neither_holds_a_token() -> None:
 
 def test_nothing_missing_is_said() -> None:
     """With nothing to do the run ends now, and the text says so."""
-    made = overview.outlook([_work(bookmark=NOW)], now=NOW, places=1)
+    made = overview.overview([_work(bookmark=NOW)], now=NOW, slots=1)
 
     assert (made["exports"], made["pending"], made["end"]) == (0, 0, times.to_text(NOW))
     assert overview.to_text(made).endswith("\nNothing is missing.")
@@ -164,7 +164,7 @@ def test_nothing_missing_is_said() -> None:
 
 def test_a_short_run_leaves_some() -> None:
     """What `max_run_hours` leaves is no part of the run, and the text says so."""
-    made = overview.outlook([_work(300, region="la")], now=NOW, places=1, max_run=6 * 60)
+    made = overview.overview([_work(300, region="la")], now=NOW, slots=1, max_run=6 * 60)
 
     assert (made["exports"], made["left"]) == (2, 8)
     assert made["end"] == times.to_text(NOW.add(minutes=6))
@@ -177,17 +177,17 @@ def test_a_short_run_leaves_some() -> None:
 def test_a_run_that_ends_before_the_opening_leaves_all() -> None:
     """Where no opening hour lies within the run it ends with it; pending exports are no asking."""
     pending = PendingExport("E1", Window(NOW.subtract(days=40), NOW.subtract(days=20)), NOW)
-    made = overview.outlook([_work(40)], now=NOW, places=1, max_run=3600)
+    made = overview.overview([_work(40)], now=NOW, slots=1, max_run=3600)
     assert (made["exports"], made["left"], made["end"]) == (0, 2, "2026-03-02T17:30:00.000Z")
 
-    made = overview.outlook([_work(40, pending=(pending,))], now=NOW, places=1, max_run=3600)
+    made = overview.overview([_work(40, pending=(pending,))], now=NOW, slots=1, max_run=3600)
     assert (made["exports"], made["pending"], made["left"]) == (0, 1, 1)
 
 
 def test_only_pending_exports_are_work() -> None:
     """A run that only takes up what was asked for is not nothing."""
     pending = PendingExport("E1", Window(NOW.subtract(days=20), NOW), NOW.subtract(hours=1))
-    made = overview.outlook([_work(20, pending=(pending,))], now=NOW, places=1)
+    made = overview.overview([_work(20, pending=(pending,))], now=NOW, slots=1)
 
     assert (made["exports"], made["pending"]) == (0, 1)
     assert "The run could end at" in overview.to_text(made)
@@ -195,14 +195,14 @@ def test_only_pending_exports_are_work() -> None:
 
 def test_no_partition_is_an_empty_table() -> None:
     """No work at all is a table without rows."""
-    made = overview.outlook([], now=NOW, places=1)
+    made = overview.overview([], now=NOW, slots=1)
 
     assert made["streams"] == []
     assert overview.to_text(made).startswith("merchant  stream  region  from  to")
 
 
 @pytest.mark.parametrize(
-    ("region", "now", "windows", "places", "end"),
+    ("region", "now", "windows", "slots", "end"),
     [
         # three minutes an export, one after the other, from now on where it is open
         ("us", "2026-03-02T12:00:00Z", 1, 1, "2026-03-02T12:03:00.000Z"),
@@ -227,19 +227,19 @@ def test_no_partition_is_an_empty_table() -> None:
         ("la", "2026-03-02T23:00:00Z", 30, 3, "2026-03-02T23:30:00.000Z"),
     ],
 )
-def test_when_the_run_could_end(region: str, now: str, windows: int, places: int, end: str) -> None:
-    """The end counts the opening hours of the region and the places there are."""
+def test_when_the_run_could_end(region: str, now: str, windows: int, slots: int, end: str) -> None:
+    """The end counts the opening hours of the region and the exports there may be at a time."""
     time = times.parse(now)
     work = _work(windows * 30, region=region, now=time)
 
-    assert overview.outlook([work], now=time, places=places)["end"] == end
+    assert overview.overview([work], now=time, slots=slots)["end"] == end
 
 
 def test_the_last_region_ends_the_run() -> None:
     """Over several regions the latest end counts."""
     us, eu = _work(30), _work(30, region="eu", merchant="M2")
     ends = [
-        overview.outlook(list(work), now=NOW, places=1)["end"] for work in ([us], [eu], [us, eu])
+        overview.overview(list(work), now=NOW, slots=1)["end"] for work in ([us], [eu], [us, eu])
     ]
 
     assert ends == [
@@ -253,12 +253,12 @@ def test_the_last_region_ends_the_run() -> None:
     st.sampled_from(["us", "eu"]), st.integers(0, 7 * 1440), st.integers(1, 250), st.integers(1, 3)
 )
 def test_the_end_lies_inside_opening_hours(
-    region: str, minute: int, windows: int, places: int
+    region: str, minute: int, windows: int, slots: int
 ) -> None:
     """The end is in open hours, or at closing, and just enough open time lies before it."""
     now = pendulum.datetime(2026, 3, 2) + dt.timedelta(minutes=minute)
     work = _work(windows * 30, region=region, now=now)
-    end = times.parse(overview.outlook([work], now=now, places=places)["end"])
+    end = times.parse(overview.overview([work], now=now, slots=slots)["end"])
 
     assert TABLE[region].is_open(end.subtract(seconds=1))
-    assert TABLE[region].open_seconds(now, end) == -(-windows // places) * MINUTES * 60
+    assert TABLE[region].open_seconds(now, end) == -(-windows // slots) * MINUTES * 60

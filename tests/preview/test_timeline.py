@@ -1,4 +1,4 @@
-"""Strips: what a run does with each part of a partition's time."""
+"""Time lines: what a run does with each segment of a partition's time, and how it is looked at."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 from typing import TYPE_CHECKING
 
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from tap_clover_export.planning.plan import PartitionPlan
 
 
-def _parts(item: PartitionPlan, left: int = 0) -> list[tuple[str, float, float, float]]:
+def _segments(item: PartitionPlan, deferred: int = 0) -> list[tuple[str, float, float, float]]:
     """Kind, start and end in days before now, phase in days."""
     return [
-        (part.kind, _days(NOW - part.start), _days(NOW - part.end), _days(part.phase))
-        for part in timeline.parts(item, left, NOW)
+        (one.kind, _days(NOW - one.start), _days(NOW - one.end), _days(one.phase))
+        for one in timeline.segments(item, deferred, NOW)
     ]
 
 
@@ -31,49 +32,51 @@ def _days(span: dt.timedelta) -> float:
 
 
 @pytest.mark.parametrize(
-    ("item", "left", "parts"),
+    ("item", "deferred", "segments"),
     [
         (work(days=50), 0, [("planned", 50, 0, 0)]),
         (work(days=50, behind=0), 0, [("exported", 50, 0, 0)]),
         (
             work(days=50, behind=2),
             0,
-            [("exported", 50, 9, 0), ("again", 9, 2, 0), ("planned", 2, 0, 7)],
+            [("exported", 50, 9, 0), ("lookback", 9, 2, 0), ("planned", 2, 0, 7)],
         ),
         (work(days=50, behind=2, lookback=0), 0, [("exported", 50, 2, 0), ("planned", 2, 0, 0)]),
-        (work(days=5, behind=2), 0, [("again", 5, 2, 0), ("planned", 2, 0, 3)]),
+        (work(days=5, behind=2), 0, [("lookback", 5, 2, 0), ("planned", 2, 0, 3)]),
         (work(days=5, behind=9), 0, [("planned", 5, 0, 0)]),
         (work(days=5, behind=-1), 0, [("exported", 5, 0, 0)]),
         (work(days=-5), 0, []),
         (
             work(days=80, behind=35),
             0,
-            [("exported", 80, 42, 0), ("again", 42, 35, 0), ("planned", 35, 0, 7)],
+            [("exported", 80, 42, 0), ("lookback", 42, 35, 0), ("planned", 35, 0, 7)],
         ),
         (
             work(days=80, behind=35, lookback=40),
             0,
-            [("exported", 80, 75, 0), ("again", 75, 35, 0), ("planned", 35, 0, 10)],
+            [("exported", 80, 75, 0), ("lookback", 75, 35, 0), ("planned", 35, 0, 10)],
         ),
         (
             work(days=80, behind=8, pending=(15, 5)),
             0,
             [("exported", 80, 15, 0), ("pending", 15, 5, 0), ("planned", 5, 0, 0)],
         ),
-        (work(days=80), 1, [("planned", 80, 20, 0), ("left", 20, 0, 0)]),
-        (work(days=80), 3, [("left", 80, 0, 0)]),
+        (work(days=80), 1, [("planned", 80, 20, 0), ("deferred", 20, 0, 0)]),
+        (work(days=80), 3, [("deferred", 80, 0, 0)]),
         (
             work(days=80, pending=(50, 40)),
             2,
-            [("planned", 80, 50, 0), ("pending", 50, 40, 0), ("left", 40, 0, 0)],
+            [("planned", 80, 50, 0), ("pending", 50, 40, 0), ("deferred", 40, 0, 0)],
         ),
-        # what is left of a look-back is exported already
-        (work(days=80, behind=2), 1, [("exported", 80, 2, 0), ("left", 2, 0, 7)]),
+        # what is deferred of a look-back is exported already
+        (work(days=80, behind=2), 1, [("exported", 80, 2, 0), ("deferred", 2, 0, 7)]),
     ],
 )
-def test_parts(item: PartitionPlan, left: int, parts: list[tuple[str, float, float, float]]) -> None:
-    """Each kind of part, where it stands, and where its windows begin."""
-    assert _parts(item, left) == parts
+def test_segments(
+    item: PartitionPlan, deferred: int, segments: list[tuple[str, float, float, float]]
+) -> None:
+    """Each kind of segment, where it stands, and where its windows begin."""
+    assert _segments(item, deferred) == segments
 
 
 @given(
@@ -82,26 +85,86 @@ def test_parts(item: PartitionPlan, left: int, parts: list[tuple[str, float, flo
     lookback=st.floats(0, 50),
     first=st.floats(0.2, 60),
     width=st.floats(0.1, 30),
-    left=st.integers(0, 20),
+    deferred=st.integers(0, 20),
 )
-def test_parts_touch(
-    days: float, behind: float | None, lookback: float, first: float, width: float, left: int
+def test_segments_touch(
+    days: float, behind: float | None, lookback: float, first: float, width: float, deferred: int
 ) -> None:
-    """Parts follow one another without gap or overlap, up to now; planned ones are unexported."""
+    """Segments follow one another without gap, up to now; planned ones are unexported."""
     pending = (first, max(0, first - width))
     item = work(days=days, behind=behind, lookback=lookback, pending=pending)
-    left = min(left, sum(1 for _ in item.windows()) - len(item.pending))
-    parts = timeline.parts(item, left, NOW)
+    deferred = min(deferred, sum(1 for _ in item.windows()) - len(item.pending))
+    segments = timeline.segments(item, deferred, NOW)
 
-    assert parts[0].start == item.partition.merchant.start
-    assert parts[-1].end == NOW
-    assert all(a.end == b.start for a, b in itertools.pairwise(parts))
-    for part in parts:
-        assert part.start < part.end
-        assert dt.timedelta(0) <= part.phase < 30 * DAY
-        if item.bookmark and part.kind in (Kind.PLANNED, Kind.LEFT):
-            assert part.start >= item.bookmark
-        if part.kind in (Kind.AGAIN, Kind.EXPORTED):
+    assert segments[0].start == item.partition.merchant.start
+    assert segments[-1].end == NOW
+    assert all(a.end == b.start for a, b in itertools.pairwise(segments))
+    for segment in segments:
+        assert segment.start < segment.end
+        assert dt.timedelta(0) <= segment.phase < 30 * DAY
+        if item.bookmark and segment.kind in (Kind.PLANNED, Kind.DEFERRED):
+            assert segment.start >= item.bookmark
+        if segment.kind in (Kind.LOOKBACK, Kind.EXPORTED):
             assert item.bookmark
-            assert part.end <= item.bookmark
-    assert sum(part.kind is Kind.PENDING for part in parts) == len(item.pending)
+            assert segment.end <= item.bookmark
+    assert sum(segment.kind is Kind.PENDING for segment in segments) == len(item.pending)
+
+
+@pytest.mark.parametrize(
+    ("days", "planned", "names", "chosen"),
+    [
+        (1000, [8], ["2 weeks", "3 months", "1 year", "All"], "2 weeks"),
+        (1000, [47], ["2 weeks", "3 months", "1 year", "All"], "3 months"),
+        (1000, [1000], ["2 weeks", "3 months", "1 year", "All"], "All"),
+        (1000, [], ["2 weeks", "3 months", "1 year", "All"], "2 weeks"),
+        # a few that are far behind do not make the others too small to see
+        (1000, [8, 8, 8, 1000], ["2 weeks", "3 months", "1 year", "All"], "2 weeks"),
+        (1000, [*[8] * 900, *[1000] * 10], ["2 weeks", "3 months", "1 year", "All"], "2 weeks"),
+        (1000, [*[8] * 900, *[1000] * 11], ["2 weeks", "3 months", "1 year", "All"], "All"),
+        (1000, [8, 8, 1000, 1000], ["2 weeks", "3 months", "1 year", "All"], "All"),
+        (60, [60], ["2 weeks", "All"], "All"),
+        (3, [3], ["All"], "All"),
+        (-5, [], ["All"], "All"),
+    ],
+)
+def test_zooms(days: float, planned: list[float], names: list[str], chosen: str) -> None:
+    """Stretches narrower than everything, the one chosen that suits what is seen first."""
+    zooms = timeline.zooms(
+        NOW, begin=NOW - days * DAY, planned=[NOW - back * DAY for back in planned]
+    )
+
+    assert [zoom.name for zoom in zooms] == names
+    assert [zoom.name for zoom in zooms if zoom.chosen] == [chosen]
+    assert zooms[-1].minutes == max(days, 1) * 1440
+
+
+def test_ticks() -> None:
+    """Ticks stand on round days, months or years."""
+    begin = pendulum.datetime(2023, 6, 7)
+    weeks, months, year, everything = timeline.zooms(NOW, begin=begin, planned=[])
+
+    assert [label for _, label in weeks.ticks] == ["19 Feb", "22 Feb", "25 Feb", "28 Feb", "3 Mar"]
+    assert [label for _, label in months.ticks] == ["Jan 26", "Feb 26", "Mar 26"]
+    assert [label for _, label in year.ticks] == ["Apr 25", "Jul 25", "Oct 25", "Jan 26"]
+    assert everything.ticks == ((20.79, "2024"), (57.37, "2025"), (93.85, "2026"))
+
+
+@given(st.floats(0.5, 30_000))
+def test_ticks_are_few(days: float) -> None:
+    """Any stretch of time has at most a handful of ticks, in order, inside it."""
+    zoom = timeline.zooms(NOW, begin=NOW - dt.timedelta(days=days), planned=[])[-1]
+    places = [percent for percent, _ in zoom.ticks]
+
+    assert len(places) <= 5
+    assert places == sorted(places)
+    assert all(0 <= percent < 100 for percent in places)
+
+
+def test_windows_too_narrow_to_see_are_not_cut() -> None:
+    """A style cuts time lines into windows only where a window is wide enough."""
+    zooms = timeline.zooms(NOW, begin=NOW - 1000 * DAY, planned=[])
+    wide, narrow = (timeline.style(zooms, window).splitlines() for window in (30 * DAY, DAY / 24))
+
+    assert not any("--cut:none" in line for line in wide)
+    assert all("--cut:none" in line for line in narrow)
+    assert [line.count("linear-gradient") for line in wide] == [len(zoom.ticks) for zoom in zooms]

@@ -51,7 +51,7 @@ def test_a_run_is_shown(width: int, tmp_path: Path) -> None:
             simulator.faults.add(f"poll[{place}]:stay-pending*1")
         seen.until(lambda: re.search(r"orders .*[1-3] of 4 exports .*\d records", seen.text))
         assert "merchants: 0 of 2 done" in seen.text
-        assert re.search(r"at Clover: \d+ asked for, \d running; .* records/s", seen.text)
+        assert re.search(r"at Clover: \d+ requested, \d running; .* records/s", seen.text)
         assert ("━━━" in seen.text) == (width == 120)
         simulator.faults.clear()
         for export in simulator.exports:

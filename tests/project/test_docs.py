@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tap_clover_export.clover.transport import FILE_LIMIT
+from tap_clover_export.settings.settings import FILE_LIMIT
 from tap_clover_export.tap import OWN_SETTINGS
 from tests.support import messages_in_source
 

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_clover_export.clover import unavailable
-from tap_clover_export.settings.merchants import BASE_URLS
+from tap_clover_export.settings.hosts import BASE_URLS
 
 if TYPE_CHECKING:
     from clover_chunks.words import Failure

@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 import yaml
 
-from tap_clover_export.clover.transport import FILE_LIMIT
-from tap_clover_export.settings.merchants import BASE_URLS
+from tap_clover_export.settings.hosts import BASE_URLS
+from tap_clover_export.settings.settings import FILE_LIMIT
 from tap_clover_export.tap import OWN_SETTINGS, TapCloverExport
 
 ROOT = Path(__file__).parents[2]

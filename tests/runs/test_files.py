@@ -103,7 +103,7 @@ def test_a_temporary_directory_that_takes_nothing(
         again = sync(simulator, state=outcome.state)
         assert again.code == 0, again.log
         assert_whole(again, simulator)
-        assert again.log.count("1 taken up") == 2
+        assert again.log.count("1 resumed") == 2
 
 
 def _places(outcome: Outcome, stream: str, merchant: str) -> tuple[int, int]:

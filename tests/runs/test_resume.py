@@ -41,9 +41,9 @@ def interrupted(simulator: Simulator, after: float, **settings: Any) -> Outcome:
     from tests.support import harness  # noqa: PLC0415
 
     class Tap(harness.Tap):
-        def _emit_in_turns(self) -> None:
+        def sync_in_turns(self) -> int:
             run.append(self.run)
-            super()._emit_in_turns()
+            return super().sync_in_turns()
 
     original, harness.Tap = harness.Tap, Tap  # type: ignore[misc]
     try:

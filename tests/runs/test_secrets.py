@@ -24,6 +24,7 @@ from tap_clover_export.settings.secret import Secret
 from tap_clover_export.settings.settings import read
 from tap_clover_export.simulator.faults import fault as kinds_of
 from tap_clover_export.simulator.service.signed_urls import Links
+from tap_clover_export.tap import TapCloverExport
 from tests.runs.test_faults import LASTING, PASSING
 from tests.support.harness import ONE, TOKENS, TWO, clover, command, config_for, sync
 from tests.support.harness import write_config as write
@@ -250,7 +251,9 @@ def test_exceptions_and_dumps(
     monkeypatch.setattr(transport, "TIMEOUT", (1.0, 0.2))
     kinds = ["404", "429", "500", "503", "reset", "short", "html", "hang=9", "403", "401"]
     with shop(days=2) as simulator:
-        settings = read(rotating(tmp_path, simulator), [])
+        settings = read(
+            rotating(tmp_path, simulator), TapCloverExport.config_jsonschema["properties"]
+        )
         auth = Auth("CLIENT", TokenStore(settings.token_store), simulator.clock.now)
         client = Client(auth)
         client.check(settings.merchants[0])

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
-from tap_clover_export.planning.hours import TABLE
 from tap_clover_export.clover.unavailable import Unavailability
+from tap_clover_export.planning.hours import TABLE
 from tap_clover_export.scheduling.admission import (
     PROBE_SECONDS,
     REMIND_SECONDS,
@@ -180,7 +180,9 @@ def test_a_waiting_door_reminds_every_half_hour(said: pytest.LogCaptureFixture) 
         ),
     ],
 )
-def test_why_a_door_is_shut(refusal: Unavailability, why: str, said: pytest.LogCaptureFixture) -> None:
+def test_why_a_door_is_shut(
+    refusal: Unavailability, why: str, said: pytest.LogCaptureFixture
+) -> None:
     """Closed with hours, closed without, busy: each has its words."""
     door = Door("eu")
     door.refused(refusal, NOW)

@@ -24,10 +24,9 @@ from tests.support.plans import NOW, work
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_clover_export.planning.plan import ExportType
     from tap_clover_export.clover.client import Sink
     from tap_clover_export.exports.export import Export
-    from tap_clover_export.planning.plan import Partition
+    from tap_clover_export.planning.plan import ExportType, Partition
     from tap_clover_export.planning.windows import Window
     from tap_clover_export.settings.merchants import Merchant
 

@@ -39,10 +39,14 @@ def run(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 def test_the_command_serves_until_a_signal(number: signal.Signals) -> None:
     """The first line is the URL, options are taken, and a signal ends it with 0."""
     options = ("--merchant", f"{SHOP}:{TOKEN}", "--days", "2", "--now", "2026-03-02T12:00:00Z")
-    with run("--port", "0", *options, "--fault", "merchant:502*1", "--hours") as (url, process):
+    limits = ("--limit", "app:50", "--missing-permission", f"{SHOP}:exports")
+    faults = ("--fault", "merchant:502*1", "--hours")
+    with run("--port", "0", *options, *limits, *faults) as (url, process):
         ask = f"{url}/v3/merchants/{SHOP}?access_token={TOKEN}"
         assert requests.get(ask, timeout=PATIENCE).status_code == 502
         assert requests.get(ask, timeout=PATIENCE).json()["id"] == SHOP
+        export = f"{url}/v3/merchants/{SHOP}/exports/X?access_token={TOKEN}"
+        assert requests.get(export, timeout=PATIENCE).status_code == 401
         now = requests.get(f"{url}/_simulator/clock", timeout=PATIENCE).json()
         assert now["iso"].startswith("2026-03-02T12:0")
         process.send_signal(number)

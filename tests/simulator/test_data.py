@@ -92,7 +92,7 @@ def test_known_data_never_change() -> None:
 
 
 def test_orders_come_as_often_as_asked(orders: list[Record]) -> None:
-    """An average day has about so many orders, and shops close at night."""
+    """An average day has about as many orders as asked, and shops close at night."""
     assert 18 < len(orders) / 75 < 22
     hours = Counter(order["createdTime"] // 3_600_000 % 24 for order in orders)
     assert len(hours) < 20
@@ -201,7 +201,7 @@ def test_refunds_come_days_later(payments: list[Record]) -> None:
 
 
 def test_nothing_is_older_than_asked() -> None:
-    """The data begin so many days before the start, and grow with the clock."""
+    """The data begin some days before the start, and grow with the clock."""
     simulator = hold(days=3)
     first = min(order["createdTime"] for order in simulator.records(SHOP, "ORDERS"))
     assert 0 <= first - (NOW * 1000 - 3 * DAY) < DAY

@@ -61,7 +61,7 @@ def test_times_and_tokens_come_in_two_forms(client: Client) -> None:
 
 
 def test_files_hold_a_thousand(serve: Callable[..., Client]) -> None:
-    """A file holds so many records at most, and its length is told."""
+    """A file holds a number of records at most, and its length is told."""
     client = serve(orders_per_day=150)
     links = client.links()
     sizes = []
@@ -143,7 +143,7 @@ def test_bounds_and_field_are_options(
 
 
 def test_a_busy_server_refuses(serve: Callable[..., Client]) -> None:
-    """At so many running exports, over all merchants, the next is refused until one ends."""
+    """With all places taken, over all merchants, the next is refused until one ends."""
     client = serve(export_seconds=60, max_concurrent=2)
     other = Client(client.simulator, client.session, OTHER, "token-2")
     assert [client.create().status_code, other.create().status_code] == [200, 200]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from tap_clover_export.simulator import Fault, FaultBoard
+from tap_clover_export.simulator import Fault, FaultInjector
 from tap_clover_export.simulator.faults.fault import Call
 
 from .client import OTHER, PATIENCE, Client
@@ -124,7 +124,7 @@ def test_a_drip_is_slow_and_whole(client: Client) -> None:
 
 
 def test_an_export_stays_pending(serve: Callable[..., Client]) -> None:
-    """An export that stays pending holds its place for ever; the next is not struck."""
+    """An export that stays pending holds its place; the next is not struck."""
     client = serve(max_concurrent=1)
     fault = client.simulator.faults.add("poll:stay-pending*1")
     export = client.create().json()["id"]
@@ -152,7 +152,7 @@ def test_an_export_ends_oddly(client: Client, arg: str, status: str, links: bool
 
 
 def test_an_export_vanishes(client: Client) -> None:
-    """An export that vanishes is 404 for ever."""
+    """An export that vanishes stays 404."""
     client.simulator.faults.add("poll:vanish*1")
     export = client.create().json()["id"]
     assert [client.poll(export).status_code for _ in range(2)] == [404, 404]
@@ -196,7 +196,7 @@ def test_a_cut_file_is_not_json(client: Client) -> None:
 
 
 def test_faults_can_be_aimed(client: Client) -> None:
-    """A fault strikes one merchant and type only, after so many and so often."""
+    """A fault strikes one merchant and type only, after some requests, a few times."""
     other = Client(client.simulator, client.session, OTHER, "token-2")
     fault = client.simulator.faults.add(f"create[{OTHER}/PAYMENTS]:500*2@1")
     assert client.create("PAYMENTS").ok
@@ -231,12 +231,12 @@ def test_storms_are_the_same_for_a_seed() -> None:
     """A storm strikes about its share, alike for a seed whatever other merchants do."""
 
     def blow(seed: int, merchants: tuple[str, ...]) -> list[str]:
-        board = FaultBoard()
-        board.storm(0.3, seed)
+        injector = FaultInjector()
+        injector.storm(0.3, seed)
         kinds = []
         for _ in range(300):
             for merchant in merchants:
-                fault = board.strike(Call("download", merchant, "ORDERS"))
+                fault = injector.strike(Call("download", merchant, "ORDERS"))
                 if merchant == "A":
                     kinds.append(fault.kind if fault else "")
         return kinds

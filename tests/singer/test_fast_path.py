@@ -9,8 +9,9 @@ import pytest
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.streams import Stream
 
+from tap_clover_export.errors import ExportFailedError
 from tap_clover_export.singer import fast_path
-from tests.support.harness import ONE, TYPES, Outcome, catalog, clover, sync
+from tests.support.harness import ONE, TWO, TYPES, Outcome, assert_whole, catalog, clover, sync
 
 
 def without_times(outcome: Outcome) -> list[dict[str, Any]]:
@@ -35,7 +36,7 @@ def test_bytes_equal_the_sdk_s_own_path(case: str, monkeypatch: pytest.MonkeyPat
     selected = catalog(*CASES[case])
     with clover(days=25, orders_per_day=60, odd=True, unknown_fields=True) as simulator:
         fast = sync(simulator, catalog=selected)
-        monkeypatch.setattr(fast_path, "goes_as_bytes", lambda _: False)
+        monkeypatch.setattr(fast_path, "can_write_bytes", lambda _: False)
         slow = sync(simulator, catalog=selected, end_date=fast.bookmark("orders", ONE))
     assert len(fast.records("orders")) > 1000
     assert without_times(fast) == without_times(slow)
@@ -111,8 +112,32 @@ def test_dry_run_of_the_sdk() -> None:
         assert tap.run_connection_test()
 
 
+def test_dry_run_without_a_limit(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """The SDK syncs stream after stream there: each partition is a run of its own, and whole."""
+    from tests.support.harness import JumpingClock, Tap, config_for  # noqa: PLC0415
+
+    with clover(merchants=(ONE, TWO), days=40) as simulator:
+        tap = Tap(JumpingClock(simulator.clock), 0, config=config_for(simulator))
+        assert tap.run_sync_dry_run(None)
+        outcome = Outcome(0, capsysbinary.readouterr().out, "")
+        assert_whole(outcome, simulator)
+        assert {len(export.downloads) for export in simulator.exports} == {1}
+
+
+def test_dry_run_of_what_fails() -> None:
+    """A stream that the SDK syncs by itself raises why not all of it could be had."""
+    from tests.support.harness import JumpingClock, Tap, config_for  # noqa: PLC0415
+
+    with clover(days=3) as simulator:
+        settings = config_for(simulator)
+        settings["merchants"][0]["access_token"] = "wrong-token"
+        tap = Tap(JumpingClock(simulator.clock), 0, config=settings)
+        with pytest.raises(ExportFailedError, match=f"Missing: orders of merchant {ONE}.*401"):
+            tap.run_sync_dry_run(None)
+
+
 def test_the_sdk_s_internals_are_where_they_were() -> None:
-    """What `emission` stands on is still there."""
+    """What `fast_path` relies on is still there."""
     assert hasattr(Stream, "_sync_records")
     assert hasattr(Stream, "_write_schema_message")
     assert hasattr(Stream, "_write_state_message")

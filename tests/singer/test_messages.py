@@ -22,7 +22,7 @@ from tap_clover_export.singer.messages import (
     SMALL_STATE,
     STATE_BYTES_PER_SECOND,
     STATE_SHARE,
-    States,
+    StateWriter,
     Writer,
 )
 
@@ -107,17 +107,17 @@ def test_all_bytes_arrive_in_order(
     assert writer.written == len(raw.content)
 
 
-@pytest.mark.skipif(not hasattr(fcntl, "F_GETPIPE_SZ"), reason="only Linux widens a pipe")
-def test_a_pipe_is_widened(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(not hasattr(fcntl, "F_GETPIPE_SZ"), reason="only Linux enlarges a pipe")
+def test_a_pipe_is_enlarged(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe to the loader takes a mebibyte; any other output stays as it is."""
     reading, writing = os.pipe()
     with open(reading, "rb"), open(writing, "w") as pipe:  # noqa: PTH123
         monkeypatch.setattr(sys, "stdout", pipe)
-        Writer().widen()
+        Writer().enlarge_pipe()
         assert fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ) == 1 << 20
     for other in (io.TextIOWrapper(io.BytesIO()), None, pipe):
         monkeypatch.setattr(sys, "stdout", other)
-        Writer().widen()
+        Writer().enlarge_pipe()
 
 
 def _broken(_: int) -> int:
@@ -227,9 +227,9 @@ LARGE = 10 * SMALL_STATE
 
 def test_a_small_state_is_written_at_every_change(out: _Raw, clock: _Clock) -> None:
     """While it is small each change is written, and nothing else."""
-    states = States(Writer(), clock)
+    states = StateWriter(Writer(), clock)
     for number in (1, 1, 2, 2, 2, 3, 1):
-        states.offer(_state(number))
+        states.write_if_due(_state(number))
 
     assert _states(out) == [_state(n) for n in (1, 2, 3, 1)]
 
@@ -237,10 +237,10 @@ def test_a_small_state_is_written_at_every_change(out: _Raw, clock: _Clock) -> N
 @pytest.mark.parametrize("size", [10, LARGE])
 def test_an_unchanged_state_is_not_written_twice(out: _Raw, clock: _Clock, size: int) -> None:
     """The same state is one message, asked for in whichever way."""
-    states = States(Writer(), clock)
+    states = StateWriter(Writer(), clock)
     for _ in range(3):
         states.write_state(_state(1, size))
-        states.offer(_state(1, size))
+        states.write_if_due(_state(1, size))
         clock.now += 1e6
 
     assert _states(out) == [_state(1, size)]
@@ -252,11 +252,11 @@ def test_an_unchanged_state_comes_last_where_records_followed_it(
 ) -> None:
     """Offered after records it says nothing new; at the end it is the last message all the same."""
     writer = Writer()
-    states = States(writer, clock)
-    states.offer(_state(1, size))
+    states = StateWriter(writer, clock)
+    states.write_if_due(_state(1, size))
     writer.write(b'{"type":"RECORD"}\n')
     clock.now += 1e6
-    states.offer(_state(1, size))
+    states.write_if_due(_state(1, size))
     assert len(_states(out)) == 1
     for _ in range(2):
         states.write_state(_state(1, size), last=True)
@@ -267,17 +267,17 @@ def test_an_unchanged_state_comes_last_where_records_followed_it(
 
 def test_a_state_changed_in_place_is_written(out: _Raw, clock: _Clock) -> None:
     """The caller may change and offer the same object again."""
-    states, state = States(Writer(), clock), _state(1)
-    states.offer(state)
+    states, state = StateWriter(Writer(), clock), _state(1)
+    states.write_if_due(state)
     state["bookmarks"]["orders"] = 2
-    states.offer(state)
+    states.write_if_due(state)
 
     assert _states(out) == [_state(1), _state(2)]
 
 
 def test_a_large_state_is_written_by_write_state_at_any_time(out: _Raw, clock: _Clock) -> None:
     """At the end it is written, however large and however soon."""
-    states = States(Writer(), clock)
+    states = StateWriter(Writer(), clock)
     for number in range(3):
         states.write_state(_state(number, LARGE))
 
@@ -286,7 +286,7 @@ def test_a_large_state_is_written_by_write_state_at_any_time(out: _Raw, clock: _
 
 def test_the_first_state_is_written_at_once(out: _Raw, clock: _Clock) -> None:
     """The first one is written, even a large one."""
-    States(Writer(), clock).offer(_state(1, LARGE))
+    StateWriter(Writer(), clock).write_if_due(_state(1, LARGE))
 
     assert _states(out) == [_state(1, LARGE)]
 
@@ -294,34 +294,34 @@ def test_the_first_state_is_written_at_once(out: _Raw, clock: _Clock) -> None:
 def test_a_large_state_waits_for_output(out: _Raw, clock: _Clock) -> None:
     """A large one is written again only after fifty times its size in other output."""
     writer = Writer()
-    states = States(writer, clock)
-    states.offer(_state(0, LARGE))
+    states = StateWriter(writer, clock)
+    states.write_if_due(_state(0, LARGE))
     size = len(out.content)
     needed = -(-size * round(1 / STATE_SHARE) // 1)
     line = b'{"type":"RECORD"}'
     writer.write(line + b" " * (needed - len(line) - 2) + b"\n")
-    states.offer(_state(1, LARGE))
+    states.write_if_due(_state(1, LARGE))
     assert len(_states(out)) == 1
     writer.write(b'{"type":"RECORD"}\n')
-    states.offer(_state(2, LARGE))
+    states.write_if_due(_state(2, LARGE))
     assert _states(out)[1:] == [_state(2, LARGE)]
-    states.offer(_state(3, LARGE))
+    states.write_if_due(_state(3, LARGE))
     assert len(_states(out)) == 2
 
 
 def test_a_large_state_waits_no_longer_than_its_size_allows(out: _Raw, clock: _Clock) -> None:
     """Where little is emitted time makes up for it: 4 KiB of STATE a second at most."""
-    states = States(Writer(), clock)
-    states.offer(_state(0, LARGE))
+    states = StateWriter(Writer(), clock)
+    states.write_if_due(_state(0, LARGE))
     size = len(out.content)
     clock.now += size / STATE_BYTES_PER_SECOND - 0.01
-    states.offer(_state(1, LARGE))
+    states.write_if_due(_state(1, LARGE))
     assert len(_states(out)) == 1
     clock.now += 0.02
-    states.offer(_state(2, LARGE))
+    states.write_if_due(_state(2, LARGE))
     assert _states(out)[1:] == [_state(2, LARGE)]
     clock.now += 1
-    states.offer(_state(3, LARGE))
+    states.write_if_due(_state(3, LARGE))
     assert len(_states(out)) == 2
 
 
@@ -329,12 +329,12 @@ def test_a_large_state_waits_no_longer_than_its_size_allows(out: _Raw, clock: _C
 def test_state_is_a_small_share_of_a_large_output(out: _Raw, clock: _Clock, size: int) -> None:
     """Over a long output a large state takes 2 %, plus the first; a small one is never held."""
     writer = Writer()
-    states = States(writer, clock)
+    states = StateWriter(writer, clock)
     block = b'{"type":"RECORD","x":"%s"}\n' % (b"x" * 100_000)
     count = 300
     for number in range(count):
         writer.write(block)
-        states.offer(_state(number, size))
+        states.write_if_due(_state(number, size))
     states.write_state(_state(count, size))
     written = _states(out)
     share = (len(out.content) - count * len(block)) / (count * len(block))
@@ -350,11 +350,11 @@ def test_state_is_a_small_share_of_a_large_output(out: _Raw, clock: _Clock, size
 
 def test_a_state_that_grew_large_is_held(out: _Raw, clock: _Clock) -> None:
     """The size that counts is that of the last one written."""
-    states = States(Writer(), clock)
-    states.offer(_state(1))
-    states.offer(_state(2, LARGE))
-    states.offer(_state(3, LARGE))
+    states = StateWriter(Writer(), clock)
+    states.write_if_due(_state(1))
+    states.write_if_due(_state(2, LARGE))
+    states.write_if_due(_state(3, LARGE))
     states.write_state(_state(4))
-    states.offer(_state(5))
+    states.write_if_due(_state(5))
 
     assert [state["bookmarks"]["orders"] for state in _states(out)] == [1, 2, 4, 5]

@@ -12,7 +12,10 @@ SOURCE = Path(tap_clover_export.__file__).parent
 
 STRANGERS = {"simulator", "demo"}
 NO_ERRORS = {"preview", "progress", "plan"}
-"""Rooms and modules that say how a run is or will be, and never why it fails."""
+"""Rooms and modules that say how a run is or will be, and never why it fails ..."""
+
+ERRORS = {"summary"}
+"""... but for this module of theirs."""
 
 NOT_SAID = {"compile", "cast", "info", "debug", "Property", "Option"}
 """Calls whose text is a pattern, a type, a help, or a line of the log that is no trouble."""
@@ -69,7 +72,7 @@ def errors() -> set[str]:
     """What stands anywhere and has three words, unless it is known to be no error."""
     found = set()
     for path in _modules():
-        if not {path.stem, path.parent.name} & NO_ERRORS:
+        if path.stem in ERRORS or not {path.stem, path.parent.name} & NO_ERRORS:
             found |= _strings(path, NOT_SAID)
     return {text for text in found - SWALLOWED if " " in text and len(_WORD.findall(text)) >= 3}
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from tap_clover_export.planning.plan import Partition
 from tap_clover_export.planning import plan
-from tap_clover_export.planning.plan import PendingExport, PartitionState
+from tap_clover_export.planning.plan import Partition, PartitionState, PendingExport
 from tap_clover_export.planning.windows import Window
 from tap_clover_export.preview import overview, page
 from tap_clover_export.settings import settings
-from tap_clover_export.settings.merchants import BASE_URLS, Merchant
+from tap_clover_export.settings.hosts import BASE_URLS
+from tap_clover_export.settings.merchants import Merchant
 from tap_clover_export.settings.secret import Secret
+from tap_clover_export.tap import TapCloverExport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,16 +106,17 @@ class Plan:
 
 
 def planned(items: Sequence[PartitionPlan], **config: Any) -> Plan:
-    """The outlook of work, and its page.
+    """The overview of work, and its page.
 
     Args:
         items: The work.
         config: Settings beside the start.
     """
     read = settings.read(
-        {"merchant_id": "X", "access_token": TOKEN, "start_date": "2023-06-07", **config}, []
+        {"merchant_id": "X", "access_token": TOKEN, "start_date": "2023-06-07", **config},
+        TapCloverExport.config_jsonschema["properties"],
     )
-    found = overview.outlook(
-        items, now=NOW, places=read.max_concurrent_exports, max_run=read.max_run
+    found = overview.overview(
+        items, now=NOW, slots=read.max_concurrent_exports, max_run=read.max_run
     )
     return Plan(found, page.to_html(found, items, read))

@@ -13,14 +13,37 @@ from aiohttp import web
 from tap_clover_export.simulator.service.responses import decode
 
 if TYPE_CHECKING:
-    from tap_clover_export.simulator.simulator import Simulator
+    from tap_clover_export.simulator.api.routes import Request
+    from tap_clover_export.simulator.clock import Clock
+    from tap_clover_export.simulator.faults.injector import FaultInjector
+    from tap_clover_export.simulator.service.exports import Export
+    from tap_clover_export.simulator.service.ledger import Ledger
 
 
 class Admin:
-    """Answers the simulator's own requests."""
+    """Answers the simulator's own requests.
 
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
+    Args:
+        clock: The clock that may be moved.
+        faults: The faults that may be added and cleared.
+        ledger: What Clover holds.
+        requests: Every request that was received.
+        exports: Every export that was accepted.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        faults: FaultInjector,
+        ledger: Ledger,
+        requests: list[Request],
+        exports: list[Export],
+    ) -> None:
+        self.clock = clock
+        self.faults = faults
+        self.ledger = ledger
+        self.requests = requests
+        self.exports = exports
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer one."""
@@ -36,27 +59,26 @@ class Admin:
         return web.json_response(result)
 
     def _get_clock(self, _: bytes) -> dict[str, Any]:
-        now = self.simulator.clock.now()
+        now = self.clock.now()
         moment = dt.datetime.fromtimestamp(now, dt.UTC)
         return {"now": now, "iso": moment.isoformat()}
 
     def _post_clock(self, body: bytes) -> dict[str, Any]:
         content = decode(body)
         if "set" in content:
-            self.simulator.clock.set(float(content["set"]))
-        self.simulator.clock.advance(float(content.get("advance_seconds", 0)))
+            self.clock.set(float(content["set"]))
+        self.clock.advance(float(content.get("advance_seconds", 0)))
         return self._get_clock(body)
 
     def _get_books(self, _: bytes) -> dict[str, Any]:
-        return self.simulator.books()
+        return self.ledger.balance()
 
     def _get_requests(self, _: bytes) -> dict[str, Any]:
-        requests = self.simulator.requests
         counts: dict[str, Counter[str]] = {}
-        for request in requests:
+        for request in self.requests:
             counts.setdefault(request.merchant or "", Counter())[request.kind] += 1
         return {
-            "kinds": Counter(request.kind for request in requests),
+            "kinds": Counter(request.kind for request in self.requests),
             "merchants": counts,
             "exports": [
                 {
@@ -68,18 +90,18 @@ class Admin:
                     "created": export.created,
                     "downloads": sum(export.downloads.values()),
                 }
-                for export in self.simulator.exports
+                for export in self.exports
             ],
         }
 
     def _post_faults(self, body: bytes) -> dict[str, Any]:
         specs = json.loads(body)
         for spec in specs:
-            self.simulator.faults.add(spec)
+            self.faults.add(spec)
         return {"added": len(specs)}
 
     def _delete_faults(self, _: bytes) -> dict[str, Any]:
-        self.simulator.faults.clear()
+        self.faults.clear()
         return {}
 
     def _post_touch(self, body: bytes) -> dict[str, Any]:
@@ -88,5 +110,5 @@ class Admin:
         kind = content.pop("type", "ORDERS")
         record_id = content.pop("id", None)
         if record_id and content:
-            return self.simulator.touch(merchant, kind, record_id, **content)
-        return self.simulator.refund(merchant, record_id)
+            return self.ledger.touch(merchant, kind, record_id, content)
+        return self.ledger.refund(merchant, record_id)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from http import HTTPStatus
 from itertools import count
 from typing import TYPE_CHECKING
@@ -14,13 +16,14 @@ from aiohttp import web
 from tap_clover_export.simulator.api import sending
 from tap_clover_export.simulator.faults import effects
 from tap_clover_export.simulator.faults.fault import Call
-from tap_clover_export.simulator.service.clover import refuse_file
-from tap_clover_export.simulator.service.responses import Answer, decode, say
+from tap_clover_export.simulator.service import permissions
+from tap_clover_export.simulator.service.responses import Answer, decode, refuse_file, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tap_clover_export.simulator.faults.injector import FaultBoard
+    from tap_clover_export.simulator.faults.fault import Fault
+    from tap_clover_export.simulator.faults.injector import FaultInjector
     from tap_clover_export.simulator.service.clover import Clover
     from tap_clover_export.simulator.service.exports import Export
 
@@ -44,15 +47,17 @@ class Request:
     time: float
     query_token: bool
     status: int = 0
+    request_id: str = ""
 
 
-class Gate:
+class Routes:
     """Answers requests to both origins."""
 
-    def __init__(self, clover: Clover, faults: FaultBoard) -> None:
+    def __init__(self, clover: Clover, faults: FaultInjector) -> None:
         self.clover = clover
         self.faults = faults
         self.requests: list[Request] = []
+        self.too_early: list[Request] = []
         self._numbers = count(1)
 
     async def answer_api(self, request: web.Request) -> web.StreamResponse:
@@ -69,12 +74,15 @@ class Gate:
             wanted if isinstance(wanted, str) else None,
             fresh=export is not None and export.polls == 0,
             finished=export is not None and await self._finished(export),
+            token=None if kind == "refresh" else _token(request) or "none",
         )
 
-        def act() -> Answer:
-            return self._act(request, kind, merchant or "", export, body)
+        def act(fault: Fault | None) -> Answer:
+            wanted = effects.narrow(fault, body) if fault else body
+            return self._act(request, call, export, wanted)
 
-        return await self._pass(request, call, export, act)
+        with self.clover.limiter.running(call.token) if call.token else nullcontext():
+            return await self._pass(request, call, export, act)
 
     async def answer_files(self, request: web.Request) -> web.StreamResponse:
         """Answer a request for a file."""
@@ -83,11 +91,13 @@ class Gate:
         if export is None or match is None:
             call = Call("download" if match else "other")
             return await self._pass(
-                request, call, None, lambda: refuse_file(HTTPStatus.NOT_FOUND, "NoSuchKey")
+                request, call, None, lambda _: refuse_file(HTTPStatus.NOT_FOUND, "NoSuchKey")
             )
         number = int(match["number"])
         call = Call("download", export.merchant, export.type)
-        return await self._pass(request, call, export, lambda: self._fetch(request, export, number))
+        return await self._pass(
+            request, call, export, lambda _: self._fetch(request, export, number)
+        )
 
     async def _finished(self, export: Export) -> bool:
         if export.fate is None and self.clover.now() >= export.done:
@@ -99,7 +109,7 @@ class Gate:
         request: web.Request,
         call: Call,
         export: Export | None,
-        act: Callable[[], Answer],
+        act: Callable[[Fault | None], Answer],
     ) -> web.StreamResponse:
         log = Request(
             call.kind,
@@ -110,7 +120,16 @@ class Gate:
             self.clover.clock.now(),
             "access_token" in request.query,
         )
+        headers = {}
+        if call.kind != "download":
+            log.request_id = f"{next(self._numbers):012X}"
+            headers["X-Clover-Request-Id"] = log.request_id
+            headers["Date"] = formatdate(self.clover.seconds(), usegmt=True)
         self.requests.append(log)
+        refusal = self._limit(log, call.token) if call.token else None
+        if refusal:
+            log.status = int(refusal.status)
+            return await sending.send(request, refusal, headers, None)
         fault = self.faults.strike(call)
         if fault and fault.kind == "reset":
             return sending.cut_off(request)
@@ -118,29 +137,32 @@ class Gate:
             await sending.stall(request, fault.arg)
             if sending.gone(request):
                 return web.Response()
-        answer = effects.answer_instead(fault, self.clover) if fault else None
+        answer = effects.answer_instead(fault, call, self.clover) if fault else None
         if fault and export and call.kind == "poll":
-            effects.doom(fault, export)
+            effects.set_fate(fault, export)
         if answer is None:
-            answer = act()
+            answer = act(fault)
             answer = effects.alter(fault, answer) if fault else answer
         log.status = 0 if fault and fault.kind == "reset-after" else int(answer.status)
-        headers = {"X-Clover-Request-Id": f"{next(self._numbers):012X}"}
         return await sending.send(request, answer, headers, fault)
 
-    def _act(
-        self,
-        request: web.Request,
-        kind: str,
-        merchant: str,
-        export: Export | None,
-        body: bytes,
-    ) -> Answer:
+    def _limit(self, log: Request, token: str) -> Answer | None:
+        now = self.clover.seconds()
+        refusal = self.clover.limiter.refuse_early(token, now)
+        if refusal:
+            self.too_early.append(log)
+            return refusal
+        return self.clover.limiter.refuse(token, now, self.clover.options)
+
+    def _act(self, request: web.Request, call: Call, export: Export | None, body: bytes) -> Answer:
+        kind, merchant = call.kind, call.merchant or ""
         if kind == "refresh":
             return self.clover.refresh(body)
         if kind == "other":
             return say(HTTPStatus.NOT_FOUND, "Not Found")
-        refusal = self.clover.admit(merchant, _token(request))
+        refusal = self.clover.authorize(
+            merchant, _token(request), permissions.needed(kind, call.type)
+        )
         if refusal:
             return refusal
         if kind == "create":

@@ -1,4 +1,4 @@
-"""Faults that can be put on the board, each one line."""
+"""Faults that can happen, each one line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from http import HTTPStatus
+
+from tap_clover_export.simulator.options import CLOVERS_LIMITS
+from tap_clover_export.simulator.service.descriptions import TIME_FORMS
 
 WHERE = ("create", "poll", "download", "refresh", "merchant", "any")
 SPEC = re.compile(
@@ -15,10 +18,20 @@ SPEC = re.compile(
 STATUSES = tuple(str(int(status)) for status in HTTPStatus if status >= HTTPStatus.OK)
 ANSWERS = ("503-hours", "busy", "html", "garbage", "empty", "redirect")
 WIRE = ("reset", "reset-after", "reset-mid", "short", "drip", "hang", "hang-mid")
-FATES = ("stay-pending", "status", "vanish")
+FATES = ("stay-pending", "status", "vanish", "lag", "links-once")
 LISTS = ("no-urls", "empty-urls", "same-file-twice")
 FILES = ("expired", "gone", "no-elements", "cut")
-ONLY = {"poll": (*FATES, *LISTS), "download": FILES}
+ONLY = {
+    "create": ("400-internal", "created-time", "narrowed"),
+    "poll": (*FATES, *LISTS, "400-internal", "created-time"),
+    "download": FILES,
+}
+FORMS = {
+    "created-time": tuple(TIME_FORMS),
+    "narrowed": ("start", "end", "type"),
+    "links-once": ("", "no-links", "empty-list"),
+}
+"""The only arguments of some faults."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,7 @@ class Call:
         type: The type of export.
         fresh: Whether it is the first poll of an export.
         finished: Whether it polls an export that is done.
+        token: The access token, none where no limit counts it.
     """
 
     kind: str
@@ -38,6 +52,7 @@ class Call:
     type: str | None = None
     fresh: bool = False
     finished: bool = False
+    token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,8 +62,8 @@ class Fault:
     Attributes:
         where: create, poll, download, refresh, merchant or any.
         kind: What goes wrong: a status, or one of the names above.
-        arg: More about it, such as seconds, a status or a header.
-        times: How often; for ever when left out.
+        arg: More about it, such as seconds, a status or headers.
+        times: How often; always when left out.
         after: How many such requests pass first.
         merchant: The only merchant it strikes.
         type: The only type of export it strikes.
@@ -75,6 +90,12 @@ class Fault:
         if self.kind not in (*STATUSES, *ANSWERS, *WIRE, *ONLY.get(self.where, ())):
             message = f"no such fault on {self.where}: {self.kind}"
             raise ValueError(message)
+        scope = self.settings.get("scope", "token")
+        if self.arg not in FORMS.get(self.kind, (self.arg,)) or (
+            self.kind == "429" and scope not in CLOVERS_LIMITS
+        ):
+            message = f"no such form of the fault {self.kind}: {self.arg}"
+            raise ValueError(message)
 
     @classmethod
     def parse(cls, spec: str) -> Fault:
@@ -97,6 +118,12 @@ class Fault:
             merchant=part["merchant"] or None,
             type=part["type"] or None,
         )
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Read the argument as ``name=value;name=value``."""
+        pairs = (part.partition("=") for part in self.arg.split(";"))
+        return {name: value for name, given, value in pairs if given}
 
     @property
     def fired(self) -> int:

@@ -1,4 +1,4 @@
-"""The board that faults are put on."""
+"""Which fault a request meets."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ class Storm:
         if call.kind not in self.where:
             return None
         name = f"{self.seed}:{call.kind}:{call.merchant}:{call.type}:{number}"
-        dice = random.Random(name)  # noqa: S311
-        if dice.random() >= self.rate:
+        rng = random.Random(name)  # noqa: S311
+        if rng.random() >= self.rate:
             return None
         kinds = self.kinds or (*PASSING, *PASSING_ONLY.get(call.kind, ()))
-        fault = Fault.parse(f"{call.kind}:{kinds[int(dice.random() * len(kinds))]}")
+        fault = Fault.parse(f"{call.kind}:{kinds[int(rng.random() * len(kinds))]}")
         return fault if fault.meets(call) else None
 
 
-class FaultBoard:
+class FaultInjector:
     """The faults that are on."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class FaultBoard:
         merchant: str | None = None,
         type: str | None = None,  # noqa: A002
     ) -> Fault:
-        """Put a fault on the board."""
+        """Let a fault happen from now on."""
         made = Fault.parse(fault) if isinstance(fault, str) else fault
         made = replace(made, merchant=merchant or made.merchant, type=type or made.type)
         with self._lock:
@@ -92,7 +92,7 @@ class FaultBoard:
             self._storms.append(Storm(rate, seed, places, kinds and tuple(kinds)))
 
     def clear(self) -> None:
-        """Take everything off the board."""
+        """End all faults and storms."""
         with self._lock:
             self._faults.clear()
             self._storms.clear()

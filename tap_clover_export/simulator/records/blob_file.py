@@ -8,7 +8,7 @@ import threading
 import weakref
 
 
-class Shelf:
+class BlobFile:
     """Bytes that are written once and read often; memory stays free."""
 
     def __init__(self) -> None:

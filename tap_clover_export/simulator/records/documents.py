@@ -32,7 +32,7 @@ class Version(NamedTuple):
     text: str
 
 
-class Paper(NamedTuple):
+class Document(NamedTuple):
     """A record with its versions, oldest first."""
 
     id: str
@@ -40,7 +40,7 @@ class Paper(NamedTuple):
     versions: list[Version]
 
 
-class Clerk:
+class DocumentWriter:
     """Writes a shop's orders and payments.
 
     Args:
@@ -65,19 +65,19 @@ class Clerk:
             for number, tender in enumerate(menu.TENDERS)
         ]
 
-    def write(self, day: int) -> tuple[list[Paper], list[Paper]]:
+    def write(self, day: int) -> tuple[list[Document], list[Document]]:
         """Write a day's orders and payments."""
         orders = []
-        payments: list[Paper] = []
+        payments: list[Document] = []
         for sale in self.shop.trade(day):
             orders.append(self._order(sale))
             payments.extend(
                 self._payment(sale, paid, day) for paid in (*sale.failed, *sale.payments)
             )
-        payments.sort(key=lambda paper: paper.created)
+        payments.sort(key=lambda document: document.created)
         return orders, payments
 
-    def _order(self, sale: Sale) -> Paper:
+    def _order(self, sale: Sale) -> Document:
         before = 800 if sale.rare == ODDLY_EARLY else 0
         stages = [(sale.time - before, self._opened)]
         if sale.fate == "paid":
@@ -85,26 +85,26 @@ class Clerk:
         if sale.fate == "deleted":
             stages.append((sale.settled, self._deleted))
         if sale.late:
-            stages.append((sale.late.time, self._regretted))
+            stages.append((sale.late.time, self._changed_late))
         versions = [Version(time, write(sale, time)) for time, write in self._seen(stages)]
-        return Paper(sale.id, sale.time, versions)
+        return Document(sale.id, sale.time, versions)
 
     def _opened(self, sale: Sale, modified: int) -> str:
         more = entry("state", "open") + entry("paymentState", "OPEN")
-        return self._sheet(sale, modified, sale.total, more)
+        return self._order_text(sale, modified, sale.total, more)
 
     def _deleted(self, sale: Sale, modified: int) -> str:
         more = entry("deletedTimestamp", modified)
-        return self._sheet(sale, modified, sale.total, more)
+        return self._order_text(sale, modified, sale.total, more)
 
     def _settled(self, sale: Sale, modified: int) -> str:
-        return self._sheet(sale, modified, 0, self._close(sale, None))
+        return self._order_text(sale, modified, 0, self._close(sale, None))
 
-    def _regretted(self, sale: Sale, modified: int) -> str:
+    def _changed_late(self, sale: Sale, modified: int) -> str:
         more = self._close(sale, sale.late)
         if sale.late and sale.late.kind == "refund":
             more += ',"refunds":' + listing([_refund(sale, sale.late)])
-        return self._sheet(sale, modified, 0, more)
+        return self._order_text(sale, modified, 0, more)
 
     def _close(self, sale: Sale, late: Late | None) -> str:
         nested = [
@@ -114,7 +114,7 @@ class Clerk:
         more += entry("payType", "SPLIT_CUSTOM" if len(nested) > 1 else "FULL")
         return more + templates.STATES[sale.rare % len(templates.STATES)]
 
-    def _sheet(self, sale: Sale, modified: int, unpaid: int, more: str) -> str:
+    def _order_text(self, sale: Sale, modified: int, unpaid: int, more: str) -> str:
         return templates.ORDER % {
             "merchant": self.shop.merchant,
             "id": sale.id,
@@ -130,7 +130,7 @@ class Clerk:
             "more": sale.discounts + sale.more + more,
         }
 
-    def _payment(self, sale: Sale, paid: Paid, day: int) -> Paper:
+    def _payment(self, sale: Sale, paid: Paid, day: int) -> Document:
         late = sale.late if sale.late and sale.late.payment is paid else None
         stages: list[tuple[int, tuple[str, Late | None]]]
         stages = [(paid.time, ("PENDING", None))]
@@ -141,12 +141,14 @@ class Clerk:
         if late:
             stages.append((late.time, ("CLOSED", late)))
         versions = [
-            Version(time, self._slip(sale, paid, time, *stage))
+            Version(time, self._payment_text(sale, paid, time, *stage))
             for time, stage in self._seen(stages)
         ]
-        return Paper(paid.id, paid.time, versions)
+        return Document(paid.id, paid.time, versions)
 
-    def _slip(self, sale: Sale, paid: Paid, modified: int, state: str, late: Late | None) -> str:
+    def _payment_text(
+        self, sale: Sale, paid: Paid, modified: int, state: str, late: Late | None
+    ) -> str:
         values = self._values(sale, paid, late)
         values["modified"] = modified
         if paid.tender == CARD:

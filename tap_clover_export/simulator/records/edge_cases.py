@@ -10,8 +10,6 @@ from tap_clover_export.simulator.shops.sales import DAY, MINUTE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_clover_export.simulator.service.ledger import Books
-
 YEAR_10000 = 253_402_300_800_000
 AGE = 5 * DAY
 
@@ -56,13 +54,6 @@ PAYMENTS: dict[str, Record] = {
     "employee": {"employee": "Ana"},
     "object": {"order": "none", "offline": "true"},
 }
-
-
-def scatter(books: Books) -> None:
-    """Put the odd records among each merchant's, some days ago."""
-    for merchant in books.clover.merchants():
-        for kind, record in collect(merchant, books.clover.now() - AGE):
-            books.put(merchant, kind, record)
 
 
 def collect(merchant: str, time: int) -> Iterator[tuple[str, Record]]:

@@ -7,8 +7,8 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from tap_clover_export.simulator.records.blob_file import Shelf
-from tap_clover_export.simulator.records.documents import Clerk
+from tap_clover_export.simulator.records.blob_file import BlobFile
+from tap_clover_export.simulator.records.documents import DocumentWriter
 from tap_clover_export.simulator.shops.sales import DAY, LATEST
 from tap_clover_export.simulator.shops.shop import Shop
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tap_clover_export.simulator.options import Options
-    from tap_clover_export.simulator.records.documents import Paper
+    from tap_clover_export.simulator.records.documents import Document
 
 TYPES = ("ORDERS", "PAYMENTS")
 
 
 class Entry(NamedTuple):
-    """A record in one version: its times and its place on the shelf."""
+    """A record in one version: its times and its place in the blob file."""
 
     id: str
     created: int
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     size: int
 
 
-class Sheet(NamedTuple):
+class ManualRecord(NamedTuple):
     """A record put in by hand, as it is to stand in a file."""
 
     id: str
@@ -96,18 +96,18 @@ class Store:
         self._options = options
         self._start = start
         self._origin = start - int(options.days * DAY)
-        self._shelf = Shelf()
-        self._clerks: dict[str, Clerk] = {}
+        self._blobs = BlobFile()
+        self._writers: dict[str, DocumentWriter] = {}
         self._pages: dict[tuple[str, int], tuple[Page, ...]] = {}
         self._by_hand: dict[tuple[str, str], dict[str, Entry]] = {}
         self._lock = threading.RLock()
 
-    def put(self, merchant: str, kind: str, sheet: Sheet) -> None:
+    def put(self, merchant: str, kind: str, record: ManualRecord) -> None:
         """Add a record, or replace the one of that id."""
-        offset = self._shelf.put(sheet.raw + b",")
-        entry = Entry(sheet.id, sheet.created, sheet.modified, offset, len(sheet.raw))
+        offset = self._blobs.put(record.raw + b",")
+        entry = Entry(record.id, record.created, record.modified, offset, len(record.raw))
         with self._lock:
-            self._by_hand.setdefault((merchant, kind), {})[sheet.id] = entry
+            self._by_hand.setdefault((merchant, kind), {})[record.id] = entry
 
     def by_hand(self, merchant: str, kind: str) -> Mapping[str, Entry]:
         """Copy what was put in by hand so far."""
@@ -146,47 +146,47 @@ class Store:
 
     def read(self, offset: int, size: int) -> bytes:
         """Read rendered records."""
-        return self._shelf.get(offset, size)
+        return self._blobs.get(offset, size)
 
     def _open(self, merchant: str, day: int) -> tuple[Page, ...]:
         with self._lock:
             key = merchant, day
             if key not in self._pages:
-                written = self._clerk(merchant).write(day)
-                self._pages[key] = tuple(self._file(papers) for papers in written)
+                written = self._writer(merchant).write(day)
+                self._pages[key] = tuple(self._page(documents) for documents in written)
             return self._pages[key]
 
-    def _clerk(self, merchant: str) -> Clerk:
-        if merchant not in self._clerks:
+    def _writer(self, merchant: str) -> DocumentWriter:
+        if merchant not in self._writers:
             shop = Shop(
                 merchant,
                 self._options.seed,
                 self._options.orders_per_day,
                 unknown_fields=self._options.unknown_fields,
             )
-            self._clerks[merchant] = Clerk(shop, self._start)
-        return self._clerks[merchant]
+            self._writers[merchant] = DocumentWriter(shop, self._start)
+        return self._writers[merchant]
 
-    def _file(self, papers: list[Paper]) -> Page:
-        """Put a day's records on the shelf, the last versions side by side."""
+    def _page(self, documents: list[Document]) -> Page:
+        """Write a day's records into the blob file, the last versions side by side."""
         first, modified, sizes = array("q", [0]), array("q"), array("q")
         bodies: list[bytes] = []
-        for paper in papers:
-            for version in paper.versions:
+        for document in documents:
+            for version in document.versions:
                 modified.append(version.modified)
                 bodies.append(version.text.encode())
             first.append(len(bodies))
         last = {number - 1 for number in first[1:]}
         order = sorted(range(len(bodies)), key=lambda number: (number not in last, number))
-        offset = self._shelf.put(b",".join([*(bodies[n] for n in order), b""]))
+        offset = self._blobs.put(b",".join([*(bodies[n] for n in order), b""]))
         offsets = array("q", bytes(8 * len(bodies)))
         for number in order:
             offsets[number] = offset
             offset += len(bodies[number]) + 1
         sizes.extend(len(body) for body in bodies)
         return Page(
-            [paper.id for paper in papers],
-            array("q", [paper.created for paper in papers]),
+            [document.id for document in documents],
+            array("q", [document.created for document in documents]),
             first,
             modified,
             offsets,

@@ -1,4 +1,4 @@
-"""The forms that orders and payments are written on."""
+"""The templates that orders and payments are written from."""
 
 from __future__ import annotations
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tap_clover_export.simulator.records.store import TYPES, Span, Store
 from tap_clover_export.simulator.service import opening_hours
+from tap_clover_export.simulator.service.descriptions import describe, path
 from tap_clover_export.simulator.service.exports import Export, divide
-from tap_clover_export.simulator.service.responses import Answer, decode, say
+from tap_clover_export.simulator.service.rate_limits import RateLimiter
+from tap_clover_export.simulator.service.responses import (
+    Answer,
+    decode,
+    refuse_file,
+    retry_after,
+    say,
+)
 from tap_clover_export.simulator.service.signed_urls import Links
 from tap_clover_export.simulator.service.tokens import Tokens
 from tap_clover_export.simulator.shops import ids
@@ -37,12 +46,18 @@ class Clover:
         self.store = Store(options, self.now())
         self.exports: list[Export] = []
         self.links = Links()
+        self.limiter = RateLimiter()
+        self._start = self.now()
         self._by_id: dict[str, Export] = {}
         self._gatherer = ThreadPoolExecutor(1, "gather")
 
     def now(self) -> int:
         """Tell Clover's own time in ms."""
         return int((self.clock.now() + self.options.clock_skew_seconds) * 1000)
+
+    def seconds(self) -> float:
+        """Tell Clover's own time in seconds."""
+        return self.now() / 1000
 
     def merchants(self) -> list[str]:
         """List the merchants."""
@@ -52,25 +67,27 @@ class Clover:
         """Find an export."""
         return self._by_id.get(export_id or "")
 
-    def admit(self, merchant: str, token: str | None) -> Answer | None:
-        """Refuse a wrong token, and everything while all is closed."""
+    def authorize(self, merchant: str, token: str | None, needed: frozenset[str]) -> Answer | None:
+        """Refuse a wrong token, a missing permission, and everything while all is closed."""
         if self.options.closed_refuses_all and self.closed():
-            return opening_hours.refuse(self.options)
+            return self.closed_response()
+        missing = self.options.missing_permissions.get(merchant, ())
         fixed = self.options.merchants.get(merchant)
-        if token and (token == fixed or self.tokens.accept(token, merchant, self.now() / 1000)):
+        known = token and (token == fixed or self.tokens.accept(token, merchant, self.seconds()))
+        if known and needed.isdisjoint(missing):
             return None
         status = HTTPStatus(self.options.refused_status)
-        return say(status, f"{status} {status.phrase}")
+        return say(status, self.options.refused_words or f"{status} {status.phrase}")
 
     def closed(self) -> bool:
         """Tell whether the export service is closed."""
         table = opening_hours.timetable(self.options)
-        return table is not None and not opening_hours.opens(table, self.now() / 1000)
+        return table is not None and not opening_hours.opens(table, self.seconds())
 
     def busy(self) -> bool:
         """Tell whether all places are taken."""
         running = sum(export.runs(self.now()) for export in self.exports)
-        return running + self.options.foreign_exports >= self.options.max_concurrent
+        return running + self._foreign() >= self.options.max_concurrent
 
     def introduce(self, merchant: str) -> Answer:
         """Tell about a merchant."""
@@ -80,7 +97,7 @@ class Clover:
         """Give a new pair of tokens for a refresh token."""
         content = decode(body)
         pair = self.tokens.rotate(
-            content.get("client_id"), content.get("refresh_token"), self.now() / 1000
+            content.get("client_id"), content.get("refresh_token"), self.seconds()
         )
         return (
             Answer.of(HTTPStatus.OK, pair)
@@ -104,17 +121,24 @@ class Clover:
         export = self._accept(merchant, str(kind), start, end)
         return Answer.of(HTTPStatus.OK, self._describe(export))
 
-    def crowd(self) -> Answer:
+    def busy_response(self) -> Answer:
         """Answer as a busy server does."""
+        words = "Too many concurrent exports, wait for one to finish"
         if self.options.hours_words is None:
-            return say(HTTPStatus.SERVICE_UNAVAILABLE, "503 Service Unavailable")
-        return say(
-            HTTPStatus.SERVICE_UNAVAILABLE, "Too many concurrent exports, wait for one to finish"
-        )
+            words = "503 Service Unavailable"
+        answer = say(HTTPStatus.SERVICE_UNAVAILABLE, words)
+        return self._later(answer, self.options.busy_retry_after)
+
+    def closed_response(self) -> Answer:
+        """Answer as a closed service does."""
+        answer = opening_hours.closed_response(self.options)
+        return self._later(answer, self.options.closed_retry_after)
 
     def poll(self, export: Export) -> Answer:
         """Tell how far an export is."""
-        if export.fate == "vanished" or self.now() >= export.until:
+        now = self.now()
+        gone = now >= export.until and self.options.gone_as == "404"
+        if export.fate == "vanished" or gone or now < export.visible:
             return say(HTTPStatus.NOT_FOUND, "Not Found")
         export.polls += 1
         return Answer.of(HTTPStatus.OK, self._describe(export))
@@ -122,8 +146,8 @@ class Clover:
     def download(self, export: Export, number: int, query: Mapping[str, str]) -> Answer:
         """Give a file to whom its link was given."""
         if self.options.closed_refuses_all and self.closed():
-            return opening_hours.refuse(self.options)
-        expires = self.links.check(_path(export, number), query)
+            return self.closed_response()
+        expires = self.links.check(path(export, number), query)
         if expires is None:
             return refuse_file(HTTPStatus.FORBIDDEN, "SignatureDoesNotMatch")
         if self.now() >= export.until or export.fate == "vanished":
@@ -144,8 +168,13 @@ class Clover:
             days = f"{self.options.max_window_days:g} days"
             return say(HTTPStatus.BAD_REQUEST, f"The max time range is {days}")
         if self.closed():
-            return opening_hours.refuse(self.options)
-        return self.crowd() if self.busy() else None
+            return self.closed_response()
+        if self.busy():
+            return self.busy_response()
+        heavy = self.options.heavy_window_days
+        if heavy is not None and end - start > heavy * DAY:
+            return say(HTTPStatus.BAD_REQUEST, "Internal Error")
+        return None
 
     def _accept(self, merchant: str, kind: str, start: int, end: int) -> Export:
         now = self.now()
@@ -163,6 +192,7 @@ class Clover:
             created=now,
             done=done,
             until=done + int(self.options.file_hours * HOUR),
+            visible=now + int(self.options.visible_after_seconds * 1000),
             files=self._gatherer.submit(divide, entries, size),
         )
         self.exports.append(export)
@@ -170,52 +200,16 @@ class Clover:
         return export
 
     def _describe(self, export: Export) -> dict[str, object]:
-        status, percent = export.status(self.now())
-        finished = status.upper() in ("DONE", "COMPLETE")
-        if status == "DONE" and self.options.old_wire:
-            status = "COMPLETE"
-        content: dict[str, object] = {
-            "id": export.id,
-            "type": export.type,
-            "status": status,
-            "percentComplete": percent,
-        }
-        if finished:
-            content["availableUntil"] = export.until
-        content |= {
-            "startTime": export.start,
-            "endTime": export.end,
-            "createdTime": export.created,
-            "modifiedTime": export.done if finished else export.created,
-        }
-        if finished:
-            links = self._link(export)
-            if links or not self.options.empty_without_key:
-                one = self.options.old_wire and links
-                content["exportUrls"] = {"elements": links[0] if one else links}
-        return {**content, "merchantRef": {"id": export.merchant}}
+        return describe(export, self.options, self.links, self.now())
 
-    def _link(self, export: Export) -> list[dict[str, object]]:
-        until = export.until + HOUR
-        if self.options.url_seconds is not None:
-            until = min(until, self.now() + int(self.options.url_seconds * 1000))
-        return [
-            {
-                "url": self.links.make(_path(export, number), until // 1000),
-                "export": {"id": export.id},
-            }
-            for number in range(len(export.files.result()))
-        ]
+    def _foreign(self) -> int:
+        """Count the places that others take; they may come and go."""
+        period = self.options.foreign_period_seconds * 1000
+        away = period and (self.now() - self._start) % period >= period / 2
+        return 0 if away else self.options.foreign_exports
 
-
-def _path(export: Export, number: int) -> str:
-    return f"/{export.merchant}/{export.id}/{number}.json"
-
-
-def refuse_file(status: int, code: str, message: str = "") -> Answer:
-    """Answer as the store of files does."""
-    text = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{code}</Code><Message>{message or code}</Message></Error>"
-    )
-    return Answer(status, text.encode(), {"Content-Type": "application/xml"})
+    def _later(self, answer: Answer, seconds: float | None) -> Answer:
+        if seconds is None:
+            return answer
+        told = retry_after(seconds, self.seconds(), self.options.retry_after_form)
+        return replace(answer, headers={**answer.headers, **told})

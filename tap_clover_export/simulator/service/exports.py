@@ -19,7 +19,7 @@ PENDING_PERCENT = 10
 
 @dataclass(frozen=True)
 class File:
-    """A file's records, as pieces of the shelf."""
+    """A file's records, as pieces of the blob file."""
 
     pieces: list[tuple[int, int]]
 
@@ -38,7 +38,10 @@ class Export:
         files: The files, once they are gathered.
         downloads: How often each file was given.
         polls: How often its state was told.
+        visible: From when on it is found.
         fate: What a fault made of it: pending, vanished or a status.
+        loses_links: How it is told once its links were: no-links or empty-list.
+        links_lost: The same, once they were.
     """
 
     id: str
@@ -49,10 +52,13 @@ class Export:
     created: int
     done: int
     until: int
+    visible: int
     files: Future[list[File]]
     downloads: Counter[int] = field(default_factory=Counter)
     polls: int = 0
     fate: str | None = None
+    loses_links: str | None = None
+    links_lost: str | None = None
 
     def runs(self, now: int) -> bool:
         """Tell whether it takes one of the places."""
@@ -77,7 +83,7 @@ def divide(entries: Iterable[Entry], size: int | None) -> list[File]:
 
 
 def bind(entries: Iterator[Entry]) -> File:
-    """Make a file; neighbours on the shelf become one piece, comma included."""
+    """Make a file; neighbours in the blob file become one piece, comma included."""
     pieces: list[tuple[int, int]] = []
     for entry in entries:
         if pieces and sum(pieces[-1]) + 1 == entry.offset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tap_clover_export.simulator.records.store import Sheet, Span
+from tap_clover_export.simulator.records.store import ManualRecord, Span
 from tap_clover_export.simulator.service.responses import encode
 from tap_clover_export.simulator.shops import ids
 from tap_clover_export.simulator.shops.sales import DAY
@@ -19,8 +19,8 @@ HIGHEST = 2**63
 OLD = 20 * DAY
 
 
-class Books:
-    """A clerk's view of all that Clover holds."""
+class Ledger:
+    """Reads and changes what a Clover holds."""
 
     def __init__(self, clover: Clover) -> None:
         self.clover = clover
@@ -48,8 +48,8 @@ class Books:
             time if isinstance(time := record.get(name), int) else now
             for name in ("createdTime", "modifiedTime")
         )
-        sheet = Sheet(str(record["id"]), created, modified, encode(record))
-        self.clover.store.put(merchant, kind, sheet)
+        entry = ManualRecord(str(record["id"]), created, modified, encode(record))
+        self.clover.store.put(merchant, kind, entry)
 
     def touch(
         self, merchant: str, kind: str, record_id: str, changes: dict[str, Any]

@@ -11,10 +11,7 @@ from tap_clover_export.simulator.service.responses import Answer, say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tap_clover_export.simulator.options import Options
-
-Timetable = tuple[tuple[int, int], ...]
-"""Opening and closing minute of each UTC day, Monday first."""
+    from tap_clover_export.simulator.options import Options, Timetable
 
 TIMETABLES: Mapping[str, Timetable] = {
     "us": ((600, 900),) * 7,
@@ -46,7 +43,7 @@ def opens(table: Timetable, epoch: float) -> bool:
     return start <= moment.hour * 60 + moment.minute < end
 
 
-def refuse(options: Options) -> Answer:
+def closed_response(options: Options) -> Answer:
     """Answer as a closed service does."""
     table = options.timetable or TIMETABLES.get(options.region, TIMETABLES["us"])
     if options.hours_words is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +31,21 @@ class Answer:
 def say(status: int, message: str) -> Answer:
     """Answer with a message, as Clover words its errors."""
     return Answer.of(status, {"message": message})
+
+
+def refuse_file(status: int, code: str, message: str = "") -> Answer:
+    """Answer as the store of files does."""
+    text = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{code}</Code><Message>{message or code}</Message></Error>"
+    )
+    return Answer(status, text.encode(), {"Content-Type": "application/xml"})
+
+
+def retry_after(seconds: float, now: float, form: str) -> dict[str, str]:
+    """Write how long to wait, as seconds or as the date when it is over."""
+    told = formatdate(math.ceil(now + seconds), usegmt=True) if form == "date" else None
+    return {"Retry-After": told or str(math.ceil(seconds))}
 
 
 def encode(content: object) -> bytes:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Links:
-    """Makes links that need no token, each one anew, and knows its own."""
+    """Makes links that need no token, no two alike, and knows its own."""
 
     def __init__(self) -> None:
         self.origin = ""

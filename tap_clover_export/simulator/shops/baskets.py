@@ -9,7 +9,7 @@ from tap_clover_export.simulator.shops.json_template import entry, listing, temp
 from tap_clover_export.simulator.shops.sales import Basket
 
 if TYPE_CHECKING:
-    from tap_clover_export.simulator.shops.chance import Dice
+    from tap_clover_export.simulator.shops.chance import SeededRandom
 
 DISCOUNT = template(
     {
@@ -22,7 +22,7 @@ DISCOUNT = template(
 )
 
 
-class Counter:
+class BasketMaker:
     """A merchant's menu, with its lines half written.
 
     Args:
@@ -36,19 +36,21 @@ class Counter:
             wish: _wish(merchant, wish) for item in menu.ITEMS for wish in item.modifiers
         }
 
-    def fill(self, dice: Dice, order: str, time: int, client_time: int, percent: int) -> Basket:
-        """Fill a basket, with so many percent off the whole."""
+    def fill(
+        self, rng: SeededRandom, order: str, time: int, client_time: int, percent: int
+    ) -> Basket:
+        """Fill a basket, with a number of percent off the whole."""
         lines = []
         gross = net = taxes = 0
-        for _ in range(1 + int(dice.roll() ** 2 * 6)):
-            item, text = dice.pick(self._goods)
-            price, more = self._serve(dice, item)
+        for _ in range(1 + int(rng.random() ** 2 * 6)):
+            item, text = rng.pick(self._goods)
+            price, more = self._serve(rng, item)
             discounted = price - price * percent // 100
             tax = _round(discounted * item.tax.rate, 10_000_000) if item.tax else 0
-            if dice.falls(0.04):
-                more += entry("note", dice.pick(menu.NOTES))
+            if rng.chance(0.04):
+                more += entry("note", rng.pick(menu.NOTES))
             line = {
-                "id": dice.new_id(),
+                "id": rng.new_id(),
                 "order": order,
                 "time": time,
                 "client_time": client_time,
@@ -61,28 +63,28 @@ class Counter:
             taxes += tax
         return Basket(listing(lines), gross, net, taxes)
 
-    def _serve(self, dice: Dice, item: menu.Item) -> tuple[int, str]:
+    def _serve(self, rng: SeededRandom, item: menu.Item) -> tuple[int, str]:
         if item.unit:
             # Clover counts units in thousandths.
-            quantity = 100 + int(dice.roll() * 1900)
+            quantity = 100 + int(rng.random() * 1900)
             more = entry("unitQty", quantity) + entry("unitName", item.unit)
             return _round(item.price * quantity, 1000), more
-        if item.modifiers and dice.falls(0.4):
-            wishes = [dice.pick(item.modifiers) for _ in range(1 + int(dice.roll() * 2))]
-            texts = [self._wishes[wish] % {"id": dice.new_id()} for wish in wishes]
+        if item.modifiers and rng.chance(0.4):
+            wishes = [rng.pick(item.modifiers) for _ in range(1 + int(rng.random() * 2))]
+            texts = [self._wishes[wish] % {"id": rng.new_id()} for wish in wishes]
             price = item.price + sum(wish.amount for wish in wishes)
             return price, ',"modifications":' + listing(texts)
-        if dice.falls(0.03):
+        if rng.chance(0.03):
             amount = -min(200, item.price // 4)
-            text = write_discount(dice, "Loyal guest", amount)
+            text = write_discount(rng, "Loyal guest", amount)
             return item.price + amount, ',"discounts":' + listing([text])
         return item.price, ""
 
 
-def write_discount(dice: Dice, name: str, amount: int, more: str = "") -> str:
+def write_discount(rng: SeededRandom, name: str, amount: int, more: str = "") -> str:
     """Write a discount; its amount is negative."""
     return DISCOUNT % {
-        "id": dice.new_id(),
+        "id": rng.new_id(),
         "name": name,
         "amount": amount,
         "more": more,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Dice:
+class SeededRandom:
     """Chance, and the ids, of a merchant's day.
 
     Args:
@@ -24,16 +24,16 @@ class Dice:
 
     def __init__(self, seed: str, merchant: str, day: int) -> None:
         # Of the module's draws, Python promises only this one never to change.
-        self.roll = random.Random(f"{seed}:{merchant}:{day}").random  # noqa: S311
+        self.random = random.Random(f"{seed}:{merchant}:{day}").random  # noqa: S311
         self._ids = ids.count_up(merchant, day)
 
-    def falls(self, chance: float) -> bool:
-        """Tell whether something of that chance happens."""
-        return self.roll() < chance
+    def chance(self, share: float) -> bool:
+        """Tell whether something of that probability happens."""
+        return self.random() < share
 
     def pick(self, choices: Sequence[T]) -> T:
         """Pick one."""
-        return choices[int(self.roll() * len(choices))]
+        return choices[int(self.random() * len(choices))]
 
     def new_id(self) -> str:
         """Give an id."""

@@ -16,9 +16,9 @@ LENGTH = 13
 
 
 def _chunks() -> tuple[str, ...]:
-    dice = random.Random("chunks")  # noqa: S311
+    rng = random.Random("chunks")  # noqa: S311
     chunks = ("".join(letters) for letters in product(LETTERS, repeat=3))
-    return tuple(sorted(chunks, key=lambda _: dice.random()))
+    return tuple(sorted(chunks, key=lambda _: rng.random()))
 
 
 CHUNKS = _chunks()

@@ -1,4 +1,4 @@
-"""JSON text with places for values, many times quicker than building it anew."""
+"""JSON text with places for values, many times quicker than building it each time."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tap_clover_export.simulator.shops import ids, menu, payments
-from tap_clover_export.simulator.shops.baskets import Counter, write_discount
-from tap_clover_export.simulator.shops.chance import Dice
+from tap_clover_export.simulator.shops.baskets import BasketMaker, write_discount
+from tap_clover_export.simulator.shops.chance import SeededRandom
 from tap_clover_export.simulator.shops.json_template import entry, listing
 from tap_clover_export.simulator.shops.sales import DAY, HOUR, MINUTE, Paid, Sale
 
@@ -36,71 +36,71 @@ class Shop:
         self.seed = seed
         self.orders_per_day = orders_per_day
         self.unknown_fields = unknown_fields
-        dice = Dice(seed, merchant, MORNING)
-        self.behind_utc = 5 + int(dice.roll() * 4)
+        rng = SeededRandom(seed, merchant, MORNING)
+        self.behind_utc = 5 + int(rng.random() * 4)
         self.clerks = [
             "DFLTEMPLOYEE",
             *(ids.name(merchant, "clerk", clerk) for clerk in menu.CLERKS),
         ]
-        self.devices = [_uuid(dice) for _ in range(3)]
-        self.counter = Counter(merchant)
+        self.devices = [_uuid(rng) for _ in range(3)]
+        self.baskets = BasketMaker(merchant)
 
     def trade(self, day: int) -> Iterator[Sale]:
         """Tell a day's sales, the day counted from the epoch in UTC."""
-        dice = Dice(self.seed, self.merchant, day)
-        for time in self._moments(day, dice):
-            yield self._sell(dice, day, time)
+        rng = SeededRandom(self.seed, self.merchant, day)
+        for time in self._moments(day, rng):
+            yield self._sell(rng, day, time)
 
-    def _sell(self, dice: Dice, day: int, time: int) -> Sale:
-        order = dice.new_id()
-        client_time = time - int(dice.roll() * 2500)
-        if dice.falls(0.01):
+    def _sell(self, rng: SeededRandom, day: int, time: int) -> Sale:
+        order = rng.new_id()
+        client_time = time - int(rng.random() * 2500)
+        if rng.chance(0.01):
             client_time -= 70_000
-        name, percent = dice.pick(menu.DISCOUNTS) if dice.falls(0.08) else ("", 0)
-        basket = self.counter.fill(dice, order, time, client_time, percent)
+        name, percent = rng.pick(menu.DISCOUNTS) if rng.chance(0.08) else ("", 0)
+        basket = self.baskets.fill(rng, order, time, client_time, percent)
         discounts = ""
         if percent:
             off = basket.net - basket.gross
-            text = write_discount(dice, name, off, entry("percentage", percent))
+            text = write_discount(rng, name, off, entry("percentage", percent))
             discounts = ',"discounts":' + listing([text])
         fate = "paid"
-        if dice.falls(0.03):
-            fate = dice.pick(("deleted", "open", "open"))
-        settled = time + 20_000 + int(dice.roll() ** 4 * 100 * MINUTE)
+        if rng.chance(0.03):
+            fate = rng.pick(("deleted", "open", "open"))
+        settled = time + 20_000 + int(rng.random() ** 4 * 100 * MINUTE)
         paid: tuple[Paid, ...] = ()
         failed: tuple[Paid, ...] = ()
         late = None
         if fate == "paid":
             total = basket.net + basket.tax
-            paid = payments.pay(dice, settled, total, basket.tax)
+            paid = payments.pay(rng, settled, total, basket.tax)
             opening = day * DAY + (menu.OPENING + self.behind_utc) * HOUR
-            late = payments.regret(dice, opening, settled, paid)
-            if dice.falls(0.01):
-                failed = (payments.fail(dice, settled - 15_000, paid[0]),)
+            late = payments.refund_or_void(rng, opening, settled, paid)
+            if rng.chance(0.01):
+                failed = (payments.fail(rng, settled - 15_000, paid[0]),)
         return Sale(
             id=order,
             time=time,
             client_time=client_time,
-            employee=dice.pick(self.clerks),
-            device=dice.pick(self.devices),
+            employee=rng.pick(self.clerks),
+            device=rng.pick(self.devices),
             basket=basket,
             discounts=discounts,
-            more=self._extras(dice),
+            more=self._extras(rng),
             fate=fate,
             settled=settled,
             payments=paid,
             failed=failed,
             late=late,
-            rare=int(dice.roll() * 40),
+            rare=int(rng.random() * 40),
         )
 
-    def _moments(self, day: int, dice: Dice) -> list[int]:
+    def _moments(self, day: int, rng: SeededRandom) -> list[int]:
         weights = [self._bustle(day * 24 + hour) for hour in range(24)]
         sums = list(accumulate(weights))
         mean = self.orders_per_day * sums[-1] / sum(menu.BUSTLE)
         times = []
-        for _ in range(int(mean * (0.85 + 0.3 * dice.roll()) + dice.roll())):
-            point = dice.roll() * sums[-1]
+        for _ in range(int(mean * (0.85 + 0.3 * rng.random()) + rng.random())):
+            point = rng.random() * sums[-1]
             hour = bisect(sums, point, 0, 23)
             part = 1 - (sums[hour] - point) / weights[hour]
             times.append(day * DAY + int((hour + part) * HOUR))
@@ -114,46 +114,46 @@ class Shop:
         day = menu.WEEKDAYS[local.weekday()] * menu.MONTHS[local.month - 1]
         return menu.BUSTLE[since] * day
 
-    def _extras(self, dice: Dice) -> str:
-        if not dice.falls(0.3):
+    def _extras(self, rng: SeededRandom) -> str:
+        if not rng.chance(0.3):
             return ""
-        if dice.falls(0.022):
-            scan = {"code": dice.new_id(), "points": int(dice.roll() * 90)}
+        if rng.chance(0.022):
+            scan = {"code": rng.new_id(), "points": int(rng.random() * 90)}
             return entry("loyaltyScan", scan) if self.unknown_fields else ""
-        return dice.pick(EXTRAS)(dice)
+        return rng.pick(EXTRAS)(rng)
 
 
-def _uuid(dice: Dice) -> str:
-    digits = "".join(dice.pick("0123456789abcdef") for _ in range(32))
+def _uuid(rng: SeededRandom) -> str:
+    digits = "".join(rng.pick("0123456789abcdef") for _ in range(32))
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def _title(dice: Dice) -> str:
-    return entry("title", dice.pick(menu.TITLES))
+def _title(rng: SeededRandom) -> str:
+    return entry("title", rng.pick(menu.TITLES))
 
 
-def _note(dice: Dice) -> str:
-    return entry("note", dice.pick(menu.NOTES))
+def _note(rng: SeededRandom) -> str:
+    return entry("note", rng.pick(menu.NOTES))
 
 
-def _reference(dice: Dice) -> str:
-    number = int(dice.roll() * 1_000_000_000)
+def _reference(rng: SeededRandom) -> str:
+    number = int(rng.random() * 1_000_000_000)
     return entry("externalReferenceId", f"WEB-{number:09}")
 
 
-def _guest(dice: Dice) -> str:
-    first, last = dice.pick(menu.GUESTS)
-    guest = {"id": dice.new_id(), "firstName": first, "lastName": last}
+def _guest(rng: SeededRandom) -> str:
+    first, last = rng.pick(menu.GUESTS)
+    guest = {"id": rng.new_id(), "firstName": first, "lastName": last}
     return entry("customers", {"elements": [guest]})
 
 
-def _print_group(dice: Dice) -> str:
-    group = {"id": dice.new_id(), "name": "Mains", "fired": True}
+def _print_group(rng: SeededRandom) -> str:
+    group = {"id": rng.new_id(), "name": "Mains", "fired": True}
     return entry("printGroups", {"elements": [group]})
 
 
-def _online(dice: Dice) -> str:
-    online = {"id": dice.new_id(), "orderState": "FULFILLED", "serviceFee": 0}
+def _online(rng: SeededRandom) -> str:
+    online = {"id": rng.new_id(), "orderState": "FULFILLED", "serviceFee": 0}
     return entry("onlineOrder", online)
 
 

@@ -1,0 +1,74 @@
+"""Which time Clover's windows go by, as the records tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from tap_clover_export.records.window_field import MAX_OBSERVED, Observed
+from tests.support.records import MERCHANT, file, make_reader
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        ((0, 100), (3, 0, 2)),
+        ((10, 30), (3, 0, 2)),
+        ((11, 30), (3, 1, 2)),
+        ((20, 2500), (3, 1, 0)),
+        ((0, 2499), (3, 0, 2)),
+        ((10, 29), (3, 1, 2)),
+        ((0, 10_000), (3, 0, 0)),
+        ((1000, 2000), (3, 3, 2)),
+    ],
+)
+def test_observed_counts_what_lies_outside(
+    window: tuple[int, int], expected: tuple[int, int, int]
+) -> None:
+    """Records with both times are looked at; both edges of the window count as inside."""
+    reader = make_reader()
+    reader.read(
+        file(
+            '{"id":"A","createdTime":10,"modifiedTime":20}',
+            '{"id":"B","createdTime":20,"modifiedTime":2500}',
+            '{"id":"C","createdTime":30,"modifiedTime":2500}'
+            if window != (1000, 2000)
+            else '{"id":"C","createdTime":30,"modifiedTime":1500}',
+            '{"id":"D","createdTime":9999}',
+            '{"id":"E","modifiedTime":9999}',
+            '{"id":"F","createdTime":null,"modifiedTime":9999}',
+            '{"id":"G","createdTime":"9999","modifiedTime":9999}',
+        ),
+        MERCHANT,
+        window,
+    )
+    seen = reader.observed
+
+    assert (seen.records, seen.created, seen.modified) == expected
+
+
+def test_nothing_is_observed_without_a_window() -> None:
+    """Where no window was asked for there is nothing to compare with."""
+    reader = make_reader()
+    reader.read(file('{"id":"A","createdTime":10,"modifiedTime":20}'), MERCHANT)
+
+    assert reader.observed == Observed()
+    assert reader.observed.field is None
+
+
+@pytest.mark.parametrize(
+    ("created", "modified", "field"),
+    [(0, 0, None), (3, 0, "modifiedTime"), (0, 3, "createdTime"), (2, 2, None), (3, 2, None)],
+)
+def test_observed_tells_the_field(created: int, modified: int, field: str | None) -> None:
+    """The time that never lies outside is the one that windows hold, if only one does."""
+    assert Observed(10, created, modified).field == field
+
+
+def test_enough_records_are_looked_at() -> None:
+    """The file that passes the number is still looked at to its end, the next one no more."""
+    reader = make_reader()
+    content = file(*['{"id":"A","createdTime":10,"modifiedTime":20}'] * (MAX_OBSERVED // 2 + 1))
+    for _ in range(3):
+        reader.read(content, MERCHANT, (0, 15))
+
+    assert reader.observed == Observed(MAX_OBSERVED + 2, 0, MAX_OBSERVED + 2)
