@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--missing-permission",
         metavar="ID:NAME",
-        help=f"lacks {_words(PERMISSIONS)}",
+        help=f"lacks {_words(sorted(PERMISSIONS))}",
         **many,
     )
     many["type"] = _limit
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _words(names: Iterable[str]) -> str:
-    return ", ".join(sorted(name for name in names if name))
+    return ", ".join(names)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tap_clover_export.simulator.service.clover import Clover
     from tap_clover_export.simulator.service.exports import Export
 
+LAG = 5
+"""For how many seconds a new export is not found where nothing else is said."""
 HTML = {"Content-Type": "text/html"}
 PAGE = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\n"
 GATEWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
@@ -48,9 +50,9 @@ def answer_instead(fault: Fault, call: Call, clover: Clover) -> Answer | None:
 def set_fate(fault: Fault, export: Export) -> None:
     """Give an export its fate, if the fault is one."""
     if fault.kind == "lag":
-        export.visible = export.created + int(float(fault.arg) * 1000)
+        export.visible = export.created + int(float(fault.arg or LAG) * 1000)
     elif fault.kind == "links-once":
-        export.loses_links = fault.arg or "no-links"
+        export.loses_links = fault.form
     elif fault.kind in FATES:
         named = {"stay-pending": "pending", "vanish": "vanished", "status": fault.arg}
         export.fate = named[fault.kind].removesuffix("-lowercase")
@@ -65,7 +67,7 @@ def narrow(fault: Fault, body: bytes) -> bytes:
     less = min(DAY, (end - start) // 2)
     other = TYPES[wanted["type"] == TYPES[0]]
     changes = {"start": ("startTime", start + less), "end": ("endTime", end - less)}
-    key, value = changes.get(fault.arg, ("type", other))
+    key, value = changes.get(fault.form, ("type", other))
     return encode({**wanted, key: value})
 
 
@@ -79,7 +81,7 @@ def alter(fault: Fault, answer: Answer) -> Answer:
         return replace(answer, body=answer.body[: len(answer.body) * 2 // 3])
     content = decode(answer.body)
     if fault.kind == "created-time":
-        return replace(answer, body=encode(date(content, fault.arg)))
+        return replace(answer, body=encode(date(content, fault.form)))
     if fault.kind not in LISTS:
         return answer
     links = content.pop("exportUrls", {}).get("elements", [])

@@ -27,11 +27,11 @@ ONLY = {
     "download": FILES,
 }
 FORMS = {
-    "created-time": tuple(TIME_FORMS),
-    "narrowed": ("start", "end", "type"),
-    "links-once": ("", "no-links", "empty-list"),
+    "created-time": tuple(form for form in TIME_FORMS if form != "ms"),
+    "narrowed": ("end", "start", "type"),
+    "links-once": ("no-links", "empty-list"),
 }
-"""The only arguments of some faults."""
+"""The only arguments of some faults; the first is meant where none is given."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Fault:
             message = f"no such fault on {self.where}: {self.kind}"
             raise ValueError(message)
         scope = self.settings.get("scope", "token")
-        if self.arg not in FORMS.get(self.kind, (self.arg,)) or (
+        if self.form not in FORMS.get(self.kind, (self.form,)) or (
             self.kind == "429" and scope not in CLOVERS_LIMITS
         ):
             message = f"no such form of the fault {self.kind}: {self.arg}"
@@ -118,6 +118,11 @@ class Fault:
             merchant=part["merchant"] or None,
             type=part["type"] or None,
         )
+
+    @property
+    def form(self) -> str:
+        """Tell its argument, or the usual one."""
+        return self.arg or FORMS.get(self.kind, ("",))[0]
 
     @property
     def settings(self) -> dict[str, str]:
