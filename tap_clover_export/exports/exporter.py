@@ -122,6 +122,7 @@ class Exporter:
             return self._unavailable(export, error)
         except RateLimitedError as error:
             # Rule 5: a 429 is an answer, not an outage; it fails nobody.
+            export.attempts.answered()
             return RateLimited(error.scope, error.retry_after)
         except TransientError as error:
             return self._retry(export, error, export.stage, unanswered=True)
@@ -162,10 +163,11 @@ class Exporter:
     def _bad_request(self, export: Export, error: BadRequestError) -> Outcome:
         # Rule 6: "Internal Error" is Clover's word for too much; exactly 30 days may be too wide.
         halves = None
+        export.attempts.answered()
         if error.too_much:
             export.attempts.too_much += 1
             if export.attempts.too_much < retry.TRIES_TOO_MUCH:
-                return self._retry(export, error, Stage.CREATE)
+                return Moved(Stage.CREATE, export.attempts.backoff.next(), str(error))
             halves = export.window.halves()
         elif export.window.width > WIDE:
             halves = export.window.halves()
@@ -208,8 +210,7 @@ class Exporter:
 
     def _pending(self, export: Export) -> Outcome:
         elapsed = self._clock.monotonic() - export.requested
-        region = export.partition.merchant.region
-        if self._hours.open_seconds(region, elapsed, self._now()) < self._timeout:
+        if not self._open_for_long(export, elapsed):
             return Working(retry.poll_pause(elapsed, self._poll_interval))
         # Rule 7: an export that never finishes is given up, and its window halved.
         minutes = f"{self._timeout / 60:g} minutes"
@@ -338,6 +339,7 @@ class Exporter:
 
     def _unavailable(self, export: Export, error: ServiceUnavailableError) -> Outcome:
         """What a 503 means; it burns no attempt, yet lasts no longer than an export may."""
+        export.attempts.answered()
         now, region = self._now(), export.partition.merchant.region
         meaning = self._hours.interpret(error.words, region, now)
         pause = None if meaning.closed else error.retry_after
@@ -348,7 +350,7 @@ class Exporter:
         # Rule 5: whether Clover refuses polls and files too while it is closed is unknown.
         attempts, monotonic = export.attempts, self._clock.monotonic()
         attempts.refused = monotonic if attempts.refused is None else attempts.refused
-        if self._hours.open_seconds(region, monotonic - attempts.refused, now) > self._timeout:
+        if self._open_for_long(export, monotonic - attempts.refused):
             return Failed(
                 f"Clover answered 503 to an export that it has for {self._timeout / 60:g} "
                 "minutes of its open hours; run again later or ask Clover's support",
@@ -358,6 +360,14 @@ class Exporter:
         if export.stage is Stage.POLL:
             return Refused(meaning.closed, None if pause is None else min(pause, longest))
         return Working(min(pause or attempts.busy_backoff.next(), longest), finished=True)
+
+    def _open_for_long(self, export: Export, seconds: float) -> bool:
+        """Whether Clover was open for the time-out in the last seconds."""
+        region = export.partition.merchant.region
+        return (
+            seconds >= self._timeout
+            and self._hours.open_seconds(region, seconds, self._now()) >= self._timeout
+        )
 
     def _now(self) -> DateTime:
         return times.from_seconds(self._clock.now())

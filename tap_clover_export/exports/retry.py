@@ -11,6 +11,9 @@ OUTAGE_SECONDS = 20 * 60
 OUTAGE_ATTEMPTS = 6
 """An outage is at least this number of attempts long, or as long as an export may take."""
 
+APART_SECONDS = 1800.0
+"""Faults further apart than this are no row: nobody asked in between, whatever the reason."""
+
 LONGEST_PAUSE = 60.0
 """The longest pause after a fault that passes, in seconds."""
 
@@ -60,6 +63,7 @@ class Attempts:
 
     Attributes:
         since: When the first of an unbroken row of passing faults came.
+        last: When the last of them came.
         count: How many there were in that row.
         refused: When the first of an unbroken row of 503s came to an export that Clover has.
         too_much: How often Clover called the request too heavy.
@@ -72,6 +76,7 @@ class Attempts:
     """
 
     since: float | None = None
+    last: float = 0.0
     count: int = 0
     refused: float | None = None
     too_much: int = 0
@@ -86,14 +91,21 @@ class Attempts:
 
     def failed(self, now: float) -> float:
         """Count a fault that passes; answers for how long they have come."""
-        self.since = now if self.since is None else self.since
+        if self.since is None or now - self.last > APART_SECONDS:
+            self.since, self.count = now, 0
+        self.last = now
         self.count += 1
         return now - self.since
 
+    def answered(self) -> None:
+        """An answer came, if only to refuse: the row of faults is broken."""
+        self.since, self.count = None, 0
+        self.backoff.reset()
+
     def succeeded(self) -> None:
         """An attempt came through."""
-        self.since, self.count, self.refused = None, 0, None
-        self.backoff.reset()
+        self.answered()
+        self.refused = None
         self.busy_backoff.reset()
 
 
