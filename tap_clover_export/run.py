@@ -21,8 +21,8 @@ from tap_clover_export.progress import summary
 from tap_clover_export.progress.log import ProgressLog
 from tap_clover_export.progress.stats import RunStats
 from tap_clover_export.progress.summary import Failure
+from tap_clover_export.scheduling.limits import Limits
 from tap_clover_export.scheduling.queue import Queue
-from tap_clover_export.scheduling.scheduler import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

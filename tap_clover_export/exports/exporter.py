@@ -322,7 +322,7 @@ class Exporter:
     ) -> Outcome:
         """Plan the next attempt after a fault that passes, or give up after a long outage."""
         if self._out_for_long(export):
-            return Failed(unreachable(error.in_full()), keep=True)
+            return Failed(retry.unreachable(error.in_full()), keep=True)
         pause = export.attempts.backoff.next()
         logger.debug("%s: %s; again in %.1f s.", export, error.in_full(), pause)
         return Moved(stage, pause, str(error), unanswered)
@@ -389,14 +389,6 @@ class Exporter:
         if kind not in self._said:
             self._said.add(kind)
             logger.warning("%s", sentence)
-
-
-def unreachable(words: str) -> str:
-    """What to say of an outage, by the words of its last fault."""
-    return (
-        f"Clover could not be reached for {retry.OUTAGE_SECONDS // 60} minutes ({words}); "
-        "look at the network and at Clover's status page, then run again"
-    )
 
 
 def _no_space(words: str) -> str:

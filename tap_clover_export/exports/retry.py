@@ -112,3 +112,11 @@ class Attempts:
 def poll_pause(elapsed: float, longest: float) -> float:
     """When to poll next an export that was accepted so long ago: soon at first, then rarely."""
     return min(longest, max(FIRST_POLL, POLL_SHARE * elapsed))
+
+
+def unreachable(words: str) -> str:
+    """What to say of an outage, by the words of its last fault."""
+    return (
+        f"Clover could not be reached for {OUTAGE_SECONDS // 60} minutes ({words}); "
+        "look at the network and at Clover's status page, then run again"
+    )

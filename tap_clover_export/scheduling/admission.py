@@ -13,13 +13,20 @@ from typing import TYPE_CHECKING
 from tap_clover_export import times
 from tap_clover_export.exports.export import Stage
 from tap_clover_export.exports.outcomes import Accepted, Moved, RateLimited, Refused, Working
-from tap_clover_export.exports.retry import LONGEST_BUSY, LONGEST_PAUSE, Backoff
+from tap_clover_export.exports.retry import (
+    LONGEST_BUSY,
+    LONGEST_PAUSE,
+    OUTAGE_SECONDS,
+    Backoff,
+    unreachable,
+)
 
 if TYPE_CHECKING:
     from tap_clover_export.clock import Clock
     from tap_clover_export.exports.export import Export
     from tap_clover_export.exports.outcomes import Outcome
     from tap_clover_export.planning.hours import Hours
+    from tap_clover_export.scheduling.limits import Limits
 
 logger = logging.getLogger("tap-clover-export.exports")
 
@@ -39,6 +46,9 @@ BURST_SECONDS = 0.5
 
 UNANSWERED = 8
 """After this number of requests in a row without an answer a region is asked less often."""
+
+LIMITED_SECONDS = 3600.0
+"""How long, at least, a token or an app may be answered with 429 alone."""
 
 SHORT_SECONDS = 60.0
 """A busy Clover is not worth a line before it has been so for this long."""
@@ -137,15 +147,15 @@ class Region:
 class Admission:
     """Says who may be asked, and takes in what Clover answers."""
 
-    def __init__(self, clock: Clock, most: int) -> None:
-        """Open.
+    def __init__(self, clock: Clock, limits: Limits) -> None:
+        """Begin without a refusal.
 
         Args:
             clock: The time.
-            most: The setting `max_concurrent_exports`, over all regions.
+            limits: What the run keeps to.
         """
         self._clock = clock
-        self._most = most
+        self._limits = limits
         self._tokens: dict[str, Budget] = {}
         self._apps: dict[str, Budget] = {}
         self.regions: dict[str, Region] = {}
@@ -154,7 +164,7 @@ class Admission:
         """The region of an export."""
         name = export.partition.merchant.region
         if name not in self.regions:
-            self.regions[name] = Region(name, self._most)
+            self.regions[name] = Region(name, self._limits.slots)
         return self.regions[name]
 
     @property
@@ -180,11 +190,11 @@ class Admission:
         """When a region may be asked for another export; infinity where one has to end first."""
         # Rule 9: refused as busy, a region's own limit is lowered, and slowly probes up again.
         taken = len(region.at_clover)
-        if self.running >= self._most:
+        if self.running >= self._limits.slots:
             return math.inf
         if taken < region.limit:
             return region.not_before
-        return max(region.not_before, region.probe_at) if taken < self._most else math.inf
+        return max(region.not_before, region.probe_at) if taken < self._limits.slots else math.inf
 
     def start(self, export: Export, *, creating: bool) -> None:
         """A request goes out."""
@@ -221,10 +231,38 @@ class Admission:
         elif not isinstance(outcome, RateLimited):
             region.poll_backoff.reset()
 
-    def limited_since(self, export: Export) -> float | None:
-        """Since when requests for an export are answered with 429 alone, if they are."""
-        token, app = self._token(export).limited_since, self._app(export).limited_since
-        return min((since for since in (token, app) if since is not None), default=None)
+    def lost(self, region: Region) -> str | None:
+        """Why a region is given up, if it has refused, or not answered, for too long."""
+        now = self._clock.monotonic()
+        self.remind(region)
+        if region.since is not None and now - region.since >= self._limits.max_wait:
+            return (
+                f"region {region.name} did not accept an export within max_wait_hours "
+                f"({region.why()}); run again when it does, or raise max_wait_hours"
+            )
+        words = region.lost_since(now - OUTAGE_SECONDS)
+        return unreachable(words) if words else None
+
+    def limited_for_long(self, export: Export) -> str | None:
+        """Why an export is given up to which nothing but 429 has come for too long."""
+        since = [
+            budget.limited_since
+            for budget in (self._token(export), self._app(export))
+            if budget.limited_since is not None
+        ]
+        seconds = self._clock.monotonic() - min(since) if since else 0.0
+        if seconds < max(self._limits.max_wait, LIMITED_SECONDS):
+            return None
+        return (
+            f"Clover answered 429 Too Many Requests alone for {seconds / 3600:.0f} hours; "
+            "look at what else uses this app's tokens, then run again"
+        )
+
+    def times(self) -> list[float]:
+        """When a region that refuses is given up, or spoken of."""
+        waiting = [region for region in self.regions.values() if region.since is not None]
+        ends = [(region.since or 0.0) + self._limits.max_wait for region in waiting]
+        return ends + [region.remind_at for region in waiting]
 
     def remind(self, region: Region) -> None:
         """Say every half hour that a region still refuses."""
@@ -269,7 +307,7 @@ class Admission:
             region.polls_not_before = now + min(pause, LOOK_AGAIN_SECONDS)
             return
         if not refused.closed:
-            region.limit = max(1, min(len(region.at_clover), self._most))
+            region.limit = max(1, min(len(region.at_clover), self._limits.slots))
             region.probe_at = now + PROBE_SECONDS
             if region.at_clover:
                 return  # busy while our own exports run is no wait

@@ -21,6 +21,7 @@ class Backlog:
         active: Exports that Clover was asked for, or is about to be, and that are not emitted.
         failure: Why it can't go on past those, if it can't.
         failed: The window that is missing then.
+        requesting: Whether Clover is being asked for its next export just now.
         turn: It is offered again once its region has made this number of requests.
     """
 
@@ -29,6 +30,7 @@ class Backlog:
         self.active: deque[Export] = deque()
         self.failure: str | None = None
         self.failed: Window | None = None
+        self.requesting = False
         self.turn = 0
         self._upcoming = plan.exports()
         self._resumable = len(plan.pending)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tap_clover_export.exports.outcomes import Outcome
     from tap_clover_export.planning.plan import Partition, PartitionPlan, PendingExport
     from tap_clover_export.scheduling.backlog import Backlog
-    from tap_clover_export.scheduling.scheduler import Limits
+    from tap_clover_export.scheduling.limits import Limits
 
 logger = logging.getLogger("tap-clover-export.queue")
 
@@ -139,7 +139,7 @@ class Queue:
             content = export.spool.take() if export.spool else None
             if content is not None or export.cancelled or export.ready:
                 return content
-            return None if self._scheduler.whole() or self._scheduler.exhausted else _NOT_YET
+            return None if self._scheduler.whole or self._scheduler.exhausted else _NOT_YET
 
         return self._wait(look)
 
