@@ -174,7 +174,7 @@ def test_an_answer_without_tokens_passes(
     shop: Simulator, path: Path, answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that can't be read is a fault that passes; nothing of it is kept."""
-    monkeypatch.setattr("tap_clover_export.clover.auth.whole", lambda _: answer)
+    monkeypatch.setattr("tap_clover_export.clover.auth.read_body", lambda _: answer)
     with manager(shop, path) as auth, pytest.raises(TransientError, match="a token refresh whose"):
         auth.token(merchant(shop))
     assert not path.exists()
@@ -187,7 +187,7 @@ def test_an_odd_expiration_loses_no_token(
     """A pair counts whatever its expiration looks like: its refresh token was paid for."""
     more = f',"access_token_expiration":{expires}' if expires else ""
     content = f'{{"access_token":"a","refresh_token":"r"{more}}}'.encode()
-    monkeypatch.setattr("tap_clover_export.clover.auth.whole", lambda _: content)
+    monkeypatch.setattr("tap_clover_export.clover.auth.read_body", lambda _: content)
     with manager(shop, path) as auth:
         if expires == "NaN":
             with pytest.raises(TransientError):

@@ -16,8 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
-from tap_clover_export.clover import client as client_module
-from tap_clover_export.clover import transport
+from tap_clover_export.clover import responses, transport, urls
 from tap_clover_export.clover.auth import Auth
 from tap_clover_export.clover.client import Client
 from tap_clover_export.clover.responses import ExportAnswer
@@ -63,7 +62,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that a test can reach."""
     short_timeouts.bound(monkeypatch)
     monkeypatch.setattr(transport, "ANSWER_BYTES", 1 << 20)
-    monkeypatch.setattr(client_module, "LINKS", 1000)
+    monkeypatch.setattr(responses, "LINKS", 1000)
 
 
 def merchant(url: str) -> Merchant:
@@ -437,7 +436,7 @@ PUBLIC, LOCAL, INNER = "https://api.clover.com", "http://127.0.0.1:8000", "https
 )
 def test_where_files_may_come_from(url: str, api: str, may: bool) -> None:
     """The public net over https; this machine and private addresses where the API is there too."""
-    assert client_module._may_fetch(url, api) is may
+    assert urls.may_fetch(url, api) is may
 
 
 ODD_PARTS = st.sampled_from(
@@ -470,8 +469,8 @@ ODD_PARTS = st.sampled_from(
 def test_a_link_is_judged_as_it_is_asked_for(parts: list[str]) -> None:
     """However a link is written, where it is judged to lead is where the request would go."""
     url = "https://" + "".join(parts)
-    if client_module._may_fetch(url, PUBLIC):
-        asked = urllib3.util.parse_url(transport.address(url))
+    if urls.may_fetch(url, PUBLIC):
+        asked = urllib3.util.parse_url(urls.address(url))
         assert asked.scheme == "https"
         assert network_zone((asked.host or "").strip("[]")) == "public"
 
