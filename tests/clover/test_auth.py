@@ -134,7 +134,7 @@ def test_a_refused_token_is_refreshed_once(shop: Simulator, path: Path) -> None:
             found = set(pool.map(lambda _: auth.renewed(merchant(shop), refused), range(8)))
         assert len(found) == 1
         assert refreshes(shop) == 2
-        shop.faults.add("merchant:401")
+        shop.faults.add("poll:401")
         client = Client(auth)
         with pytest.raises(UnauthorizedError, match=r"^401 Unauthorized"):
             client.check(merchant(shop))
@@ -608,7 +608,7 @@ def test_the_test_option_rotates_and_keeps(tmp_path: Path, path: Path) -> None:
         assert done.returncode == 1
         assert done.stdout.startswith(f"{ONE} (sandbox): refused: Clover refused the refresh token")
         assert done.stdout.splitlines()[1] == f"{TWO} (sandbox): accepted."
-        assert {request.kind for request in shop.requests} == {"merchant", "refresh"}
+        assert {request.kind for request in shop.requests} == {"poll", "refresh"}
     done = command("--config", config, "--test")
     assert done.returncode == 1
     assert done.stdout.count(": not reachable: the connection failed; look at") == 2
