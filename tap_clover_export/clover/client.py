@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 from tap_clover_export import times
 from tap_clover_export.clover.error_mapping import raise_for, request_id
-from tap_clover_export.clover.responses import ExportAnswer, read_export
+from tap_clover_export.clover.responses import check_object, read_export
 from tap_clover_export.clover.transport import (
     BODY_SECONDS,
     Bearer,
@@ -33,7 +33,6 @@ from tap_clover_export.errors import (
     TransientError,
     UnauthorizedError,
 )
-from tap_clover_export.planning.plan import ExportType
 from tap_clover_export.settings.settings import FILE_BYTES, FILE_LIMIT
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class Client:
         """
         # Rule 15: this request needs the permissions that an export needs, and no other.
         try:
-            self._call("GET", merchant, f"/exports/{NO_EXPORT}")
+            check_object(self._call("GET", merchant, f"/exports/{NO_EXPORT}"))
         except (UnauthorizedError, TransientError, ServiceUnavailableError, RateLimitedError):
             raise
         except CloverError:

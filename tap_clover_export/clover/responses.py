@@ -66,6 +66,7 @@ class _Export(msgspec.Struct, rename="camel"):
 
 # Made here, in one thread: msgspec crashes where several are the first to use a type.
 _exports = msgspec.json.Decoder(_Export)
+_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 _T = TypeVar("_T")
 
@@ -77,6 +78,11 @@ def _decode(content: bytes, decoder: msgspec.json.Decoder[_T]) -> _T:
         raise TransientError("an answer that is no export") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TransientError("an answer that is not JSON") from error
+
+
+def check_object(content: bytes) -> None:
+    """Raise a TransientError where an answer is no JSON object: a portal's page, for one."""
+    _decode(content, _objects)
 
 
 def read_export(content: bytes) -> ExportAnswer:

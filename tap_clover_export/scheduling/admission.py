@@ -127,6 +127,7 @@ class Region:
     said: bool = False
     unanswered: int = 0
     lost: tuple[float, str] | None = None
+    requested_in_vain: bool = False
     backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_BUSY))
     poll_backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_BUSY))
     outage_backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_PAUSE))
@@ -138,7 +139,9 @@ class Region:
         return f"it accepts exports {self.hours} UTC" if self.hours else "it is closed"
 
     def lost_since(self, time: float) -> str | None:
-        """What went wrong last, if no answer has come since a time."""
+        """What went wrong last, if no answer has come since a time, not to a new request either."""
+        if not self.requested_in_vain:  # what fails may be an export that holds the last place
+            return None
         if self.lost and self.lost[0] < time and self.unanswered > UNANSWERED:
             return self.lost[1]
         return None
@@ -220,9 +223,10 @@ class Admission:
         if not self._takes_a_place(outcome, creating=creating):
             region.at_clover.discard(export)
         if isinstance(outcome, Moved) and outcome.unanswered:
+            region.requested_in_vain |= creating
             self._unanswered(region, outcome, now)
             return
-        region.unanswered, region.lost = 0, None
+        region.unanswered, region.lost, region.requested_in_vain = 0, None, False
         region.outage_backoff.reset()
         if isinstance(outcome, Refused):
             self._refused(region, outcome, now, creating=creating)

@@ -134,7 +134,7 @@ def test_a_refused_token_is_refreshed_once(shop: Simulator, path: Path) -> None:
             found = set(pool.map(lambda _: auth.renewed(merchant(shop), refused), range(8)))
         assert len(found) == 1
         assert refreshes(shop) == 2
-        shop.faults.add("merchant:401")
+        shop.faults.add("poll:401")
         client = Client(auth)
         with pytest.raises(UnauthorizedError, match=r"^401 Unauthorized"):
             client.check(merchant(shop))
@@ -174,7 +174,7 @@ def test_an_answer_without_tokens_passes(
     shop: Simulator, path: Path, answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that can't be read is a fault that passes; nothing of it is kept."""
-    monkeypatch.setattr("tap_clover_export.clover.auth.whole", lambda _: answer)
+    monkeypatch.setattr("tap_clover_export.clover.auth.read_body", lambda _: answer)
     with manager(shop, path) as auth, pytest.raises(TransientError, match="a token refresh whose"):
         auth.token(merchant(shop))
     assert not path.exists()
@@ -187,7 +187,7 @@ def test_an_odd_expiration_loses_no_token(
     """A pair counts whatever its expiration looks like: its refresh token was paid for."""
     more = f',"access_token_expiration":{expires}' if expires else ""
     content = f'{{"access_token":"a","refresh_token":"r"{more}}}'.encode()
-    monkeypatch.setattr("tap_clover_export.clover.auth.whole", lambda _: content)
+    monkeypatch.setattr("tap_clover_export.clover.auth.read_body", lambda _: content)
     with manager(shop, path) as auth:
         if expires == "NaN":
             with pytest.raises(TransientError):
@@ -608,7 +608,7 @@ def test_the_test_option_rotates_and_keeps(tmp_path: Path, path: Path) -> None:
         assert done.returncode == 1
         assert done.stdout.startswith(f"{ONE} (sandbox): refused: Clover refused the refresh token")
         assert done.stdout.splitlines()[1] == f"{TWO} (sandbox): accepted."
-        assert {request.kind for request in shop.requests} == {"merchant", "refresh"}
+        assert {request.kind for request in shop.requests} == {"poll", "refresh"}
     done = command("--config", config, "--test")
     assert done.returncode == 1
     assert done.stdout.count(": not reachable: the connection failed; look at") == 2

@@ -506,17 +506,17 @@ COUNTER = textwrap.dedent(
     import sys
     from pathlib import Path
     from tap_clover_export.settings.secret import Secret
-    from tap_clover_export.clover.token_store import Pair, TokenStore
+    from tap_clover_export.clover.token_store import TokenPair, TokenStore
 
     store = TokenStore(Path(sys.argv[1]))
     print("ready", flush=True)
     sys.stdin.readline()
     for _ in range(int(sys.argv[2])):
         with store.locked():
-            pair = store.get("M1") or Pair("seed", Secret("0"))
+            pair = store.get("M1") or TokenPair("seed", Secret("0"))
             number = int(pair.refresh_token.reveal()) + 1
             with store.room():
-                store.put("M1", Pair("seed", Secret(str(number)), spent_token=pair.refresh_token))
+                store.put("M1", TokenPair("seed", Secret(str(number)), spent_token=pair.refresh_token))
     """
 )
 

@@ -16,8 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
-from tap_clover_export.clover import client as client_module
-from tap_clover_export.clover import transport
+from tap_clover_export.clover import responses, transport, urls
 from tap_clover_export.clover.auth import Auth
 from tap_clover_export.clover.client import Client
 from tap_clover_export.clover.responses import ExportAnswer
@@ -63,7 +62,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bounds that a test can reach."""
     short_timeouts.bound(monkeypatch)
     monkeypatch.setattr(transport, "ANSWER_BYTES", 1 << 20)
-    monkeypatch.setattr(client_module, "LINKS", 1000)
+    monkeypatch.setattr(responses, "LINKS", 1000)
 
 
 def merchant(url: str) -> Merchant:
@@ -128,7 +127,11 @@ HOSTILE: dict[str, tuple[Any, type[CloverError], str]] = {
     "redirect to a private address": (redirect("https://10.0.0.1/"), TransientError, NOT_FOLLOWED),
     "redirect to no address": (redirect("http://[::1"), TransientError, "the request failed"),
     "redirect behind a name": (redirect("//127.0.0.1@evil.example/"), TransientError, NOT_FOLLOWED),
-    "redirect for ever": (redirect("?again"), TransientError, "an answer that redirects for ever"),
+    "redirect for ever": (
+        redirect("?again"),
+        TransientError,
+        "an answer that redirects without end",
+    ),
     "redirect without a place": (reply(b"", status="302 Found"), TransientError, NOT_FOLLOWED),
     "many headers": (
         flood(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"),
@@ -224,16 +227,16 @@ HOSTILE: dict[str, tuple[Any, type[CloverError], str]] = {
     "redirect of two lines": (
         redirect("/x\r\n Host: evil.example"),
         TransientError,
-        "redirects for",
+        "redirects without",
     ),
-    "redirect with NUL": (redirect("/x\0y"), TransientError, "redirects for ever"),
+    "redirect with NUL": (redirect("/x\0y"), TransientError, "redirects without end"),
     "redirect to no name": (
         redirect("https://☃.example/"),
         TransientError,
         r"failed \(InvalidURL\)$",
     ),
     "redirect to a zone": (redirect("http://[fe80::1%25eth0]/"), TransientError, NOT_FOLLOWED),
-    "a long redirect": (redirect("/" + "x" * 60_000), TransientError, "redirects for ever"),
+    "a long redirect": (redirect("/" + "x" * 60_000), TransientError, "redirects without end"),
     "a body that drips": (drip(ENDLESS, b" "), TransientError, "a body that took more than 0.4"),
     "chunks that drip": (
         drip(CHUNKED, b"1\r\n \r\n"),
@@ -278,7 +281,7 @@ HOSTILE: dict[str, tuple[Any, type[CloverError], str]] = {
     "an id that walks": (export(id="../../x"), TransientError, "no export"),
     "an id of dots": (export(id=".."), TransientError, "no export"),
     "an id with a query": (export(id="A?b#c"), TransientError, "no export"),
-    "a long id": (export(id="A" * 65), TransientError, "no export"),
+    "a long id": (export(id="A" * 129), TransientError, "no export"),
     "an empty id": (export(id=""), TransientError, "no export"),
     "a foreign id": (export(id="Ａ１٣"), TransientError, "no export"),
     "a number for an id": (export(id=5), TransientError, "no export"),
@@ -374,7 +377,7 @@ FILES: dict[str, tuple[Any, type[CloverError], str]] = {
         "is not https",
     ),
     "redirect to plain http": (redirect("http://files.example/"), NotFoundError, "is not https"),
-    "redirect for ever": (redirect("?again"), NotFoundError, "redirects for ever"),
+    "redirect for ever": (redirect("?again"), NotFoundError, "redirects without end"),
     "redirect to no address": (redirect("http://[::1"), TransientError, "the request failed"),
     "forbidden": (reply(status="403 X"), NotFoundError, "the download link answered 403"),
     "a part": (reply(status="206 Partial Content"), TransientError, "206 Partial Content"),
@@ -437,7 +440,7 @@ PUBLIC, LOCAL, INNER = "https://api.clover.com", "http://127.0.0.1:8000", "https
 )
 def test_where_files_may_come_from(url: str, api: str, may: bool) -> None:
     """The public net over https; this machine and private addresses where the API is there too."""
-    assert client_module._may_fetch(url, api) is may
+    assert urls.may_fetch(url, api) is may
 
 
 ODD_PARTS = st.sampled_from(
@@ -470,8 +473,8 @@ ODD_PARTS = st.sampled_from(
 def test_a_link_is_judged_as_it_is_asked_for(parts: list[str]) -> None:
     """However a link is written, where it is judged to lead is where the request would go."""
     url = "https://" + "".join(parts)
-    if client_module._may_fetch(url, PUBLIC):
-        asked = urllib3.util.parse_url(transport.address(url))
+    if urls.may_fetch(url, PUBLIC):
+        asked = urllib3.util.parse_url(urls.address(url))
         assert asked.scheme == "https"
         assert network_zone((asked.host or "").strip("[]")) == "public"
 
@@ -522,15 +525,15 @@ def test_cookies_are_forgotten(client: Client) -> None:
     ["nan", "inf", "-5", "1e999", "1e12", "soon", "9" * 400, "Wed, 21 Oct 2015 07:28:00 GMT"],
 )
 def test_an_odd_retry_after(client: Client, value: str) -> None:
-    """A Retry-After that is no time to wait is none; a 429's is an hour at most, a 503's a day."""
+    """A Retry-After that is no time to wait is none; a day is the longest."""
     with Peer(reply(b"", f"Retry-After: {value}", status="429 X")) as peer:
         with pytest.raises(RateLimitedError) as many:
             client.poll(merchant(peer.url), "EXPORT1")
         peer.answer = reply(b"", f"Retry-After: {value}", status="503 X")
         with pytest.raises(ServiceUnavailableError) as unavailable:
             client.poll(merchant(peer.url), "EXPORT1")
-    for error, most in ((many, 3600), (unavailable, 86_400)):
-        assert error.value.retry_after is None or 0 <= error.value.retry_after <= most
+    for pause in (many.value.retry_after, unavailable.value.retry_after):
+        assert pause is None or 0 <= pause <= 86_400
 
 
 @pytest.mark.parametrize(
@@ -562,7 +565,7 @@ def test_an_export_is_read(client: Client, fields: Any, expected: dict[str, Any]
 
 
 def test_a_portal_is_no_clover(client: Client) -> None:
-    """A 200 that is no merchant is not taken for an accepted token; a 404 is."""
+    """A 200 that is not Clover's own is not taken for an accepted token; a 404 is."""
     with Peer(reply(b"<html>Log in</html>")) as peer:
         with pytest.raises(TransientError):
             client.check(merchant(peer.url))

@@ -385,7 +385,7 @@ def test_no_text_breaks_the_reader(words: str, region: str) -> None:
     """Whatever the body holds, it is read or not, and an explanation comes out."""
     now = pendulum.datetime(2026, 3, 2, 12)
     hours = read(words, region)
-    meaning = interpret_503(words, region, now)
+    meaning = interpret_503(words, region, now, TABLE.get(region))
 
     assert meaning.until is None or meaning.until > now
     if hours:
@@ -398,7 +398,7 @@ def test_no_text_breaks_the_reader(words: str, region: str) -> None:
 @pytest.mark.parametrize("rest", ["", "0", "a", "10:00"])
 def test_a_hostile_body_is_read_in_no_time(word: str, rest: str) -> None:
     """Words made to keep an expression busy are read like any others."""
-    interpret_503((word * 4000)[:4000] + rest * 1000, "us", times.from_seconds(0))
+    interpret_503((word * 4000)[:4000] + rest * 1000, "us", times.from_seconds(0), US)
 
 
 def test_only_the_beginning_of_a_huge_body_is_read() -> None:
@@ -452,7 +452,7 @@ def _at(hour: int, minute: int = 0, day: int = 2) -> DateTime:
 )
 def test_what_a_503_means(words: str, region: str, now: DateTime, expected: Unavailability) -> None:
     """Words win over the table, the table over a guess; each says when to ask again."""
-    meaning = interpret_503(words, region, now)
+    meaning = interpret_503(words, region, now, TABLE.get(region))
 
     assert (meaning.closed, meaning.until) == (expected.closed, expected.until)
     assert meaning.hours == (read(words, region) or expected.hours)
@@ -469,14 +469,14 @@ def test_times_to_ask_again() -> None:
 )
 def test_untrusted_hours_leave_it_to_the_table(words: str) -> None:
     """Hours of another zone are not gone by; the table says when to ask."""
-    assert interpret_503(words, "us", _at(16)) == Unavailability(True, _at(16, 30), US)
+    assert interpret_503(words, "us", _at(16), US) == Unavailability(True, _at(16, 30), US)
 
 
 @given(st.integers(0, 7 * DAY_MINUTES), st.sampled_from(["us", "eu"]))
 def test_without_words_asked_again_within_half_an_hour(minute: int, region: str) -> None:
     """The table never keeps the tap away: asked every half hour, and at the opening itself."""
     now = _at(0) + minute * MINUTE
-    meaning = interpret_503("", region, now)
+    meaning = interpret_503("", region, now, TABLE[region])
 
     assert meaning.closed is not TABLE[region].is_open(now)
     if meaning.closed:

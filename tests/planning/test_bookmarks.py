@@ -247,7 +247,7 @@ def test_an_export_older_than_its_window_moves_nothing() -> None:
         }
     }
     found.requested(partition, [])
-    assert found.read(partition) == Standing()
+    assert found.read(partition) == PartitionState()
 
 
 def test_what_was_exported_first_counts_for_the_whole() -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
-from tap_clover_export.exports.export import Export, Stage
 from tap_clover_export.planning import plan
 from tap_clover_export.planning.plan import (
     BACKFILL,
@@ -117,16 +116,16 @@ def test_news_is_what_lacks_its_last_days(
 
 
 def test_news_comes_before_history_and_backfills_take_turns() -> None:
-    """Sorted by place: every shop's news in order of time, then a window of each backfill."""
+    """Sorted by priority: every shop's news in order of time, then a window of each backfill."""
     works = [
         _work(95, 0),
         _work(1000, 1, bookmark=1, width=DAY, lookback=DAY),
         _work(70, 2),
         _work(1000, 3, bookmark=2),
     ]
-    exports = sorted(itertools.chain(*(w.exports() for w in works)), key=lambda e: e.place)
+    exports = sorted(itertools.chain(*(w.exports() for w in works)), key=lambda e: e.priority)
 
-    assert [export.place for export in exports] == [
+    assert [export.priority for export in exports] == [
         (CATCH_UP, 0, 1),
         (CATCH_UP, 0, 3),
         (CATCH_UP, 1, 1),
@@ -141,16 +140,16 @@ def test_news_comes_before_history_and_backfills_take_turns() -> None:
 
 
 def test_exports_go_in_order_of_time() -> None:
-    """A partition's places grow with time, so that its bookmark can follow."""
+    """A partition's priorities grow with time, so that its bookmark can follow."""
     exports = list(_work(400).exports())
 
-    assert [e.place for e in exports] == sorted(e.place for e in exports)
+    assert [e.priority for e in exports] == sorted(e.priority for e in exports)
     assert all(one.window.end == two.window.start for one, two in itertools.pairwise(exports))
-    assert {(e.stage, e.id, e.taken_up) for e in exports} == {(Stage.CREATE, None, False)}
+    assert {e.pending for e in exports} == {None}
 
 
-def test_pending_exports_are_taken_up() -> None:
-    """A pending export is polled under its id and window; the rest is asked for around it."""
+def test_pending_exports_are_resumed() -> None:
+    """A pending export keeps its id and window; the rest is asked for around it."""
     pending = _pending(60, 45)
     exports = list(_work(80, pending=[pending]).exports())
 
@@ -160,11 +159,7 @@ def test_pending_exports_are_taken_up() -> None:
         Window(_ago(45), _ago(15)),
         Window(_ago(15), _ago(0)),
     ]
-    taken: Export = exports[1]
-    assert (taken.id, taken.created) == ("E1", pending.created)
-    assert (taken.stage, taken.taken_up) == (Stage.POLL, True)
-    assert [export.taken_up for export in exports] == [False, True, False, False]
-    assert {export.stage for export in exports if not export.taken_up} == {Stage.CREATE}
+    assert [export.pending for export in exports] == [None, pending, None, None]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +212,7 @@ def test_of_overlapping_pending_exports_one_is_taken_up() -> None:
     work = _work(50, pending=[three, two, one])
 
     assert work.pending == (one, three)
-    assert [export.id for export in work.exports() if export.taken_up] == ["E1", "E3"]
+    assert [e.pending.id for e in work.exports() if e.pending] == ["E1", "E3"]
 
 
 def test_the_same_window_twice_is_taken_up_once() -> None:
@@ -225,7 +220,7 @@ def test_the_same_window_twice_is_taken_up_once() -> None:
     work = _work(50, pending=[_pending(40, 30, identity=i) for i in ("E1", "E2")])
 
     assert [pending.id for pending in work.pending] == ["E1"]
-    assert len([export for export in work.exports() if export.taken_up]) == 1
+    assert len([export for export in work.exports() if export.pending]) == 1
 
 
 def test_nothing_missing_leaves_pending_exports_alone() -> None:

@@ -22,7 +22,7 @@ from clover_chunks.setup import Setup, SetupError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_clover_export.clover import unavailable
+from tap_clover_export.planning.hours import TABLE
 from tap_clover_export.settings.hosts import BASE_URLS
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def test_a_file_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:
 def test_hours_are_those_that_the_tap_knows() -> None:
     """The table of the DAG and the tap's own say the same, hour by hour."""
     assert REGIONS.keys() == BASE_URLS.keys()
-    for region, hours in unavailable.TABLE.items():
+    for region, hours in TABLE.items():
         week = [((begin * 60, end * 60),) for begin, end in REGIONS[region].week]
         assert list(hours.week) == week
 
