@@ -113,14 +113,11 @@ def _error(response: requests.Response, words: str) -> CloverError:
         return ServiceUnavailableError(words, _retry_after(response))
     if status == 429:  # noqa: PLR2004
         return RateLimitedError(_retry_after(response), _limited(response))
-    if status in (401, 403):
-        return UnauthorizedError(said)
-    if status in (404, 410):
-        return NotFoundError(said)
-    if 400 <= status < 500 and status not in (408, 425):  # noqa: PLR2004
-        return BadRequestError(said)
     if 300 <= status < 400:  # noqa: PLR2004
-        return TransientError(f"{title}, a redirect that is not followed")
+        title += ", a redirect that is not followed"
+    kinds = {401: UnauthorizedError, 403: UnauthorizedError, 404: NotFoundError, 410: NotFoundError}
+    if 400 <= status < 500 and status not in (408, 425):  # noqa: PLR2004
+        return kinds.get(status, BadRequestError)(said)
     return TransientError(title)
 
 

@@ -12,7 +12,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import requests
-import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from typing_extensions import override
@@ -26,6 +25,7 @@ from tap_clover_export.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import urllib3
     from urllib3.connectionpool import HTTPConnectionPool
 
     from tap_clover_export.settings.secret import Secret

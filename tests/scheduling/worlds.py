@@ -234,8 +234,8 @@ class Clover:
     def download(self, _: Merchant, url: str, into: Sink) -> int:
         """Send a file; the disk it goes to may be full."""
         self.world.time.sleep(LATENCY)
-        path, _, until = url.partition("?")
-        *_, job_id, number = path.split("/")
+        path, until = url.split("?")
+        job_id, number = path.split("/")[-2:]
         job = self.jobs[job_id]
         if self.now() > float(until) or self.now() >= job.done + DAY:
             raise NotFoundError("the download link answered 403")
@@ -509,10 +509,10 @@ class World:
 
     def _load(self, run: Run) -> None:
         """The loader takes its time, while the workers go on."""
-        end, scheduler = self.time.seconds + self.loader_seconds, run.queue._scheduler  # noqa: SLF001
+        end, scheduler = self.time.seconds + self.loader_seconds, run.queue._scheduler
         while self.time.seconds < end:
             if export := scheduler.next_step():
-                run.queue._step(export)  # noqa: SLF001
+                run.queue._step(export)
             else:
                 left = end - self.time.seconds
                 self.time.sleep(min(left, scheduler.seconds_until_next_step()))
