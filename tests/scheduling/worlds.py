@@ -26,7 +26,6 @@ from tap_clover_export.errors import (
     SpoolError,
     TransientError,
 )
-from tap_clover_export.planning.plan import Partition
 from tap_clover_export.run import Run
 from tap_clover_export.settings.merchants import Merchant
 from tap_clover_export.settings.secret import Secret
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_clover_export.clover.client import Sink
-    from tap_clover_export.planning.plan import ExportType
+    from tap_clover_export.planning.plan import ExportType, Partition
     from tap_clover_export.planning.windows import Window
 
 HOUR = 3600.0
@@ -521,6 +520,7 @@ class World:
         """A region got further; where the loader is what all wait for, so did the others."""
         if self.loader_seconds:
             self.idle.clear()
+            self._watched = self.time.seconds
         self.idle[partition.merchant.region] = 0.0
 
     def covered_to(self, moment: float) -> bool:
