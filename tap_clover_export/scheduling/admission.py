@@ -313,8 +313,9 @@ class Admission:
         if not refused.closed:
             region.limit = max(1, min(len(region.at_clover), self._limits.slots))
             region.probe_at = now + PROBE_SECONDS
-            if region.at_clover:
-                return  # busy while our own exports run is no wait
+            if region.at_clover:  # busy while our own exports run is no wait
+                region.not_before = max(region.not_before, now + (refused.pause or 0.0))
+                return
         first = region.since is None or refused.closed != region.closed
         region.since = now if region.since is None else region.since
         region.closed, region.hours = refused.closed, refused.hours or region.hours

@@ -42,6 +42,12 @@ class Backlog:
         """The export that is emitted next."""
         return self.active[0] if self.active else None
 
+    @property
+    def asking(self) -> Export | None:
+        """The first export that waits for an answer of Clover's."""
+        stages = (Stage.CREATE, Stage.POLL)
+        return next((export for export in self.active if export.stage in stages), None)
+
     def pending(self) -> list[PendingExport]:
         """What Clover was asked for and what is not emitted, in order of time."""
         known = (export.pending for export in (*self.active, *self._cancelled))

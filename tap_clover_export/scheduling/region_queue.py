@@ -34,11 +34,11 @@ class RegionQueue:
         export = backlog.next_request
         if export is None or not self._is_offered(backlog, export.priority):
             return
-        self._serial += 1
         if backlog.turn > self.region.turns:
+            self._serial += 1
             heapq.heappush(self._benched, (backlog.turn, self._serial, backlog))
         else:
-            heapq.heappush(self._offers, (export.priority, self._serial, backlog))
+            self._line_up(backlog)
 
     def bench(self, backlog: Backlog, export: Export) -> None:
         """A refused partition goes behind the others of its turn, and one of a later turn."""
@@ -53,9 +53,7 @@ class RegionQueue:
         while offers and not self._is_offered(offers[0][2], offers[0][0]):
             heapq.heappop(offers)
         while benched and (benched[0][0] <= self.region.turns or not offers):
-            backlog = heapq.heappop(benched)[2]
-            backlog.turn = 0
-            self.offer(backlog)
+            self._line_up(heapq.heappop(benched)[2])
         return offers[0][2].next_request if offers else None
 
     def pop(self) -> None:
@@ -80,6 +78,12 @@ class RegionQueue:
     def pop_poll(self) -> None:
         """Take the first export to be polled out of line."""
         heapq.heappop(self._polls)
+
+    def _line_up(self, backlog: Backlog) -> None:
+        export = backlog.next_request
+        if export and self._is_offered(backlog, export.priority):
+            self._serial += 1
+            heapq.heappush(self._offers, (export.priority, self._serial, backlog))
 
     def _is_offered(self, backlog: Backlog, priority: Priority) -> bool:
         """Whether what stands in line is still what a partition needs, and may be asked for."""

@@ -285,18 +285,16 @@ class Scheduler:
     @_apply.register
     def _(self, outcome: Refused, export: Export) -> None:
         del outcome
-        if export.stage is Stage.CREATE:
-            queue = self._steps.queue(self._admission.region(export))
-            queue.bench(self.backlogs[export.partition], export)
-        self._steps.add(export)
+        self._refused(export)
 
     @_apply.register
     def _(self, outcome: RateLimited, export: Export) -> None:
         del outcome
-        if reason := self._admission.limited_for_long(export):
-            self.fail(export, reason)
-        else:
-            self._steps.add(export)
+        self._refused(export)
+        for backlog in list(self._open):
+            waiting = backlog.asking
+            if waiting and (reason := self._admission.limited_for_long(waiting)):
+                self.fail(waiting, reason)
 
     @_apply.register
     def _(self, outcome: Split, export: Export) -> None:
@@ -325,6 +323,13 @@ class Scheduler:
         self._downloads.discard(export)
         if export not in self._steps.under_way:
             self._admission.region(export).at_clover.discard(export)
+
+    def _refused(self, export: Export) -> None:
+        """Ask again for a refused export, after the others of its turn."""
+        if export.stage is Stage.CREATE:
+            queue = self._steps.queue(self._admission.region(export))
+            queue.bench(self.backlogs[export.partition], export)
+        self._steps.add(export)
 
     def _give_up_if_due(self, queue: RegionQueue) -> None:
         """Give a region up that has refused, or not answered, for too long."""

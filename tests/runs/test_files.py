@@ -6,12 +6,15 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
+from typing_extensions import override
 
 from tap_clover_export import run
-from tests.support.harness import ONE, TWO, Outcome, assert_whole, clover, sync
+from tests.support.harness import ONE, TWO, JumpingClock, Outcome, assert_whole, clover, sync
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tap_clover_export.simulator import Simulator
 
 PAGES = {"days": 3, "orders_per_day": 20, "objects_per_file": 10}
 
@@ -46,12 +49,25 @@ def test_what_came_before_a_lasting_fault_is_emitted_and_the_bookmark_stays() ->
         assert_whole(again, simulator)
 
 
-def test_an_export_made_anew_in_the_middle_is_emitted_from_its_beginning() -> None:
+class Losing(JumpingClock):
+    """Once the tap has two files of the first export, Clover loses it."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        super().__init__(simulator.clock)
+        self._simulator = simulator
+
+    @override
+    def sleep(self, seconds: float) -> None:
+        if self._simulator.exports[0].downloads.total() == 2:
+            self._simulator.exports[0].fate = "vanished"
+        super().sleep(seconds)
+
+
+def test_an_export_made_again_in_the_middle_is_emitted_from_its_beginning() -> None:
     """Clover lost it after the first files: all of it comes, those files twice."""
     with clover(**PAGES) as simulator:
         simulator.faults.add(f"download[{ONE}/ORDERS]:expired*1@2")
-        simulator.faults.add(f"poll[{ONE}/ORDERS]:404*1@1")
-        outcome = sync(simulator)
+        outcome = sync(simulator, clock=Losing(simulator))
         assert outcome.code == 0, outcome.log
         assert_whole(outcome, simulator, twice=20)
         assert max(outcome.counts("orders").values()) == 2

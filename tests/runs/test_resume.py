@@ -134,7 +134,7 @@ def test_pending_export_that_is_gone_is_asked_for_anew() -> None:
         simulator.clock.advance(2 * HOUR)
         second = sync(simulator, state=first.state)
         assert second.code == 0
-        assert "is gone; asking anew" in second.log
+        assert "is gone; creating it again" in second.log
         assert_whole_to_bookmarks(second, simulator)
 
 
@@ -151,7 +151,7 @@ def test_foreign_pending_export(wrong: str) -> None:
         one["id"], other["id"] = other["id"], one["id"]
         second = sync(simulator, state=state, **options)
         assert second.code == 0, second.log
-        assert second.log.count("; asking anew") == 2
+        assert second.log.count("; creating it again") == 2
         assert_whole_to_bookmarks(second, simulator)
         for stream, kind in TYPES.items():
             held = {record["id"] for record in simulator.records(ONE, kind)}  # type: ignore[arg-type]
