@@ -291,6 +291,8 @@ class Scheduler:
     def _(self, outcome: RateLimited, export: Export) -> None:
         del outcome
         self._refused(export)
+        if not self._admission.limited_for_long(export):
+            return
         for backlog in list(self._open):
             waiting = backlog.asking
             if waiting and (reason := self._admission.limited_for_long(waiting)):
