@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw
 from tap_clover_export import times
 from tap_clover_export.errors import BadFileError
 from tap_clover_export.records.decoder import Decoder, Record
-from tap_clover_export.records.sanitize import replace_controls, sanitize
+from tap_clover_export.records.sanitize import mend_controls, sanitize
 from tap_clover_export.records.window_field import Observed
 
 if TYPE_CHECKING:
@@ -116,10 +116,10 @@ class Reader:
             clean, replaced = sanitize(content)
             records = self._decoder.decode(clean)
         except BadFileError:
-            content, controls = replace_controls(content)
-            if not controls:
+            mended, controls = mend_controls(content)
+            if mended is content:
                 raise
-            clean, replaced = sanitize(content)
+            clean, replaced = sanitize(mended)
             records = self._decoder.decode(clean)
         self.replaced += replaced + controls
         return records

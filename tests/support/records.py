@@ -46,6 +46,13 @@ def file(*records: str | bytes) -> bytes:
     return b'{"elements":[' + b",".join(parts) + b"]}"
 
 
+def read(
+    content: bytes, reader: Reader | None = None, window: tuple[int, int] | None = None
+) -> list[Any]:
+    """The records of a file."""
+    return (reader or make_reader()).read(content, MERCHANT, window)
+
+
 def emit(content: bytes, reader: Reader | None = None) -> list[dict[str, Any]]:
     """The records that come out, after a look at their lines: whole, valid, equal to `plain`."""
     reader = reader or make_reader()
