@@ -107,17 +107,18 @@ class ExportStream(Stream):
         return self.tap.exports_of(self.name, (context or {}).get("merchant_id", ""))
 
     def files(self, export: Export) -> Iterator[list[Record]]:
-        """The records of an export, file by file as they arrive; memory holds one."""
+        """The records of an export, file by file as they arrive; memory holds one, and a batch."""
         window = times.to_ms(export.window.start), times.to_ms(export.window.end)
         for content in self.tap.run.files(export):
             try:
-                records = self.reader.read(content, export.partition.merchant.id, window)
+                batches = self.reader.read(content, export.partition.merchant.id, window)
             except BadFileError as error:
                 self.tap.run.reject(export, str(error))
                 continue
-            yield records
-            if export.spool:
-                export.spool.records += len(records)
+            for records in batches:
+                yield records
+                if export.spool:
+                    export.spool.records += len(records)
             self.tap.run.checkpoint()
 
     def finish(self, export: Export) -> None:
@@ -135,6 +136,12 @@ class ExportStream(Stream):
             self.logger.warning(
                 "Replaced %d NUL characters or lone surrogates in %s by U+FFFD.",
                 self.reader.replaced,
+                self.name,
+            )
+        if self.reader.nulls:
+            self.logger.warning(
+                "Skipped %d null elements of %s, which hold no record.",
+                self.reader.nulls,
                 self.name,
             )
         if seen.field:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -9,12 +10,22 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from tap_clover_export import times
-from tap_clover_export.errors import BadFileError, RecordError
+from tap_clover_export.errors import RecordError
+from tap_clover_export.records.elements import UNREADABLE, guess_list, raw_records
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 logger = logging.getLogger("tap-clover-export.records")
+
+MAX_RECORDS = 5000
+"""How many records are decoded at once; a file of Clover's has 1,000.
+
+Rule 8: memory is bounded by a file's bytes and by its number of records.
+"""
+
+BATCH_RECORDS = 1000
+"""How many of a file that can't be decoded at once."""
 
 MAX_LEARNED_FIELDS = 50
 """How many unknown root fields are decoded as quickly as known ones."""
@@ -31,16 +42,15 @@ _Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Time = Annotated[int, msgspec.Meta(ge=times.YEAR_1, le=times.YEAR_9999)]
 
 
-class _RawFile(msgspec.Struct):
-    elements: list[Raw]
-
-
-_raw_file_decoder = msgspec.json.Decoder(_RawFile)
-_fields_decoder = msgspec.json.Decoder(dict[str, Raw])
+_fields_decoder = msgspec.json.Decoder(dict[str, Raw] | None)
 
 
 class Decoder:
-    """Decodes the files of one stream; learns the fields that it does not know."""
+    """Decodes the files of one stream; learns the fields that it does not know.
+
+    Attributes:
+        nulls: How many elements were `null`, which is no record.
+    """
 
     def __init__(
         self, stream: str, schema: dict[str, Any], deselected: Collection[str] = ()
@@ -64,6 +74,8 @@ class Decoder:
         }
         self._learned: dict[str, str] = {}
         self._warned: set[str] = set()
+        self._room = 0
+        self.nulls = 0
         self._build()
 
     def _build(self) -> None:
@@ -72,16 +84,38 @@ class Decoder:
         fields += [(name, kind, UNSET) for name, kind in self._types.items() if name != "id"]
         fields += [(name, Raw | UnsetType, UNSET) for name in self._learned.values()]
         fields += [(name, Any, UNSET) for name in ADDED_FIELDS]
+        self._apart = tuple(self._learned.items())
         rename = {attribute: name for name, attribute in self._learned.items()}
         self._class = msgspec.defstruct(
-            "Record", fields, forbid_unknown_fields=True, gc=False, rename=rename
+            "Record",
+            fields,
+            forbid_unknown_fields=True,
+            gc=False,
+            rename=rename,
+            namespace={"__post_init__": self._admit},
         )
-        file = msgspec.defstruct("File", [("elements", list[self._class])])  # type: ignore[name-defined]
-        self._file_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(file)
+        self._list_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[self._class])  # type: ignore[name-defined]
         self._record_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self._class)
 
-    def decode(self, content: bytes) -> list[Record]:
+    def _admit(self, record: Record) -> None:
+        """Look at each record as it is made, so that there are never too many of them.
+
+        Raises:
+            ValueError: It is one too many, or Clover sent a field by the name of one of ours.
+        """
+        self._room -= 1
+        if (
+            self._room < 0
+            or record.merchant_id is not UNSET
+            or record.additional_fields is not UNSET
+        ):
+            raise ValueError
+
+    def decode(self, content: bytes) -> Iterator[list[Record]]:
         """The records of a file; what does not fit the schema is under `additional_fields`.
+
+        The whole file is looked at before the first of them. They come all at once where they fit
+        and are not too many, else some at a time.
 
         Args:
             content: The file as Clover sent it, `{"elements": [...]}`, with nothing in it that
@@ -91,10 +125,28 @@ class Decoder:
             BadFileError: The file is not Clover's.
             RecordError: A record has no id.
         """
-        learned = tuple(self._learned.items())
-        records = self._decode_file(content)
-        for record in records if learned else ():
-            for name, attribute in learned:
+        guess = guess_list(content)
+        if guess is not None:
+            self._room = MAX_RECORDS
+            try:
+                return iter([self._set_learned_apart(self._list_decoder.decode(guess))])
+            except UNREADABLE:
+                pass
+        return self._decode_batches(raw_records(content, guess))
+
+    def _decode_batches(self, raws: Iterator[bytes | Raw]) -> Iterator[list[Record]]:
+        """The records some at a time, each decoded by itself."""
+        while batch := list(itertools.islice(raws, BATCH_RECORDS)):
+            known = len(self._learned)
+            records = [record for raw in batch if (record := self._decode_record(raw)) is not None]
+            self._set_learned_apart(records)
+            if len(self._learned) > known:
+                self._build()
+            yield records
+
+    def _set_learned_apart(self, records: list[Record]) -> list[Record]:
+        for record in records if self._apart else ():
+            for name, attribute in self._apart:
                 if (value := getattr(record, attribute)) is not UNSET:
                     setattr(record, attribute, UNSET)
                     if record.additional_fields is UNSET:
@@ -102,31 +154,21 @@ class Decoder:
                     record.additional_fields[name] = value
         return records
 
-    def _decode_file(self, content: bytes) -> list[Record]:
-        records: list[Record]
-        try:
-            records = self._file_decoder.decode(content).elements
-            if not any(map(_has_added_fields, records)):
-                return records
-        except (msgspec.DecodeError, RecursionError):
-            pass
-        known = len(self._learned)
-        records = [self._decode_record(raw) for raw in _raw_records(content)]
-        if len(self._learned) > known:
-            self._build()
-        return records
-
-    def _decode_record(self, raw: Raw) -> Record:
-        """A record as the schema has it, or with what is odd of it set apart."""
+    def _decode_record(self, raw: bytes | Raw) -> Record | None:
+        """A record as the schema has it, or with what is odd of it set apart; None for `null`."""
         record: Record
+        self._room = MAX_RECORDS
         try:
             record = self._record_decoder.decode(raw)
-            if not _has_added_fields(record):
-                return record
         except msgspec.ValidationError:
             pass
+        else:
+            return record
         try:
             fields = _fields_decoder.decode(raw)
+            if fields is None:
+                self.nulls += 1
+                return None
         except (msgspec.DecodeError, RecursionError) as error:
             raise RecordError(
                 f"a file of {self._stream} holds something else than records; "
@@ -166,7 +208,7 @@ class Decoder:
         return digits
 
     def _learn(self, name: str) -> None:
-        """Decode an unknown field as quickly as known ones from the next file on."""
+        """Decode an unknown field as quickly as known ones from the next batch on."""
         self._warn_once(name, "is not in the schema")
         plain = not set(name) & {"\\", '"'} and name.isprintable()
         if plain and len(self._learned) < MAX_LEARNED_FIELDS and name not in ADDED_FIELDS:
@@ -179,20 +221,6 @@ class Decoder:
             logger.warning(
                 "Field %s of %s %s; it is kept under additional_fields.", shown, self._stream, what
             )
-
-
-def _raw_records(content: bytes) -> list[Raw]:
-    try:
-        return _raw_file_decoder.decode(content).elements
-    except msgspec.ValidationError as error:
-        raise BadFileError("a file without a list of elements") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadFileError("a file that is not JSON") from error
-
-
-def _has_added_fields(record: Record) -> bool:
-    """Whether Clover sent a field by the name of one that the tap adds."""
-    return record.merchant_id is not UNSET or record.additional_fields is not UNSET
 
 
 def _type_of(name: str, field: dict[str, Any]) -> Any:  # noqa: ANN401

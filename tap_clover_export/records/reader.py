@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw
 from tap_clover_export import times
 from tap_clover_export.errors import BadFileError
 from tap_clover_export.records.decoder import Decoder, Record
-from tap_clover_export.records.sanitize import replace_controls, sanitize
+from tap_clover_export.records.sanitize import mend_controls, sanitize
 from tap_clover_export.records.window_field import Observed
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ class Reader:
 
     def read(
         self, content: bytes, merchant_id: str, window: tuple[int, int] | None = None
-    ) -> list[Record]:
-        """The records of a file, as they are to be emitted.
+    ) -> Iterator[list[Record]]:
+        """The records of a file, as they are to be emitted; all at once unless they are too many.
+
+        The whole file is looked at before the first of them.
 
         Args:
             content: The file as Clover sent it, `{"elements": [...]}`.
@@ -73,7 +75,13 @@ class Reader:
             BadFileError: The file is not Clover's.
             RecordError: A record has no id.
         """
-        records = self._decode(content)
+        batches = self._decode(content)
+        return (self._finish(records, merchant_id, window) for records in batches)
+
+    def _finish(
+        self, records: list[Record], merchant_id: str, window: tuple[int, int] | None
+    ) -> list[Record]:
+        """Add what Clover's file does not say, and give times their form."""
         if window:
             self.observed.add(records, *window)
         names, to_text = self._times, times.ms_to_text
@@ -87,11 +95,16 @@ class Reader:
                 setattr(record, name, UNSET)
         return records
 
+    @property
+    def nulls(self) -> int:
+        """How many elements of files were `null`, which is no record."""
+        return self._decoder.nulls
+
     def lines(self, records: list[Record], extracted: str) -> Iterator[tuple[int, bytes]]:
         """The records as whole RECORD lines, some at a time: how many, and their bytes.
 
         Args:
-            records: What `read` gave.
+            records: A batch that `read` gave.
             extracted: When they were extracted, RFC 3339.
         """
         for first in range(0, len(records), LINES_PER_BLOCK):
@@ -109,20 +122,20 @@ class Reader:
             if (value := getattr(record, name)) is not UNSET
         }
 
-    def _decode(self, content: bytes) -> list[Record]:
+    def _decode(self, content: bytes) -> Iterator[list[Record]]:
         """The records of a file; control characters are looked for only where it can't be read."""
         controls = 0
         try:
             clean, replaced = sanitize(content)
-            records = self._decoder.decode(clean)
+            batches = self._decoder.decode(clean)
         except BadFileError:
-            content, controls = replace_controls(content)
-            if not controls:
+            mended, controls = mend_controls(content)
+            if mended is content:
                 raise
-            clean, replaced = sanitize(content)
-            records = self._decoder.decode(clean)
+            clean, replaced = sanitize(mended)
+            batches = self._decoder.decode(clean)
         self.replaced += replaced + controls
-        return records
+        return batches
 
 
 def _plain(value: object) -> object:

@@ -24,12 +24,19 @@ _ESCAPE = re.compile(
     rb"|(?P<bad>u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _REPLACEMENT = rb"\ufffd"
+_WHITE_SPACE = {ord("\t"): rb"\t", ord("\n"): rb"\n", ord("\r"): rb"\r"}
+_CONTROLS = dict.fromkeys(range(0x20), _REPLACEMENT) | _WHITE_SPACE
+
+# A text that holds control characters, none of them after a backslash, and all before it that
+# holds none.
+_MENDABLE = re.compile(
+    rb'(?:[^"]++|"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+")*+("(?:[^"\\]++|\\[^\x00-\x1f])*+")'
+)
 
 
 def sanitize(content: bytes) -> tuple[bytes, int]:
-    """Replace NUL and lone surrogates, wherever in a file, by U+FFFD.
+    """Replace NUL and lone surrogates, wherever in a file, by U+FFFD; leave a byte order mark out.
 
     Args:
         content: A file as it was downloaded.
@@ -42,6 +49,7 @@ def sanitize(content: bytes) -> tuple[bytes, int]:
         BadFileError: It is not JSON; seen only where it is of several lines.
     """
     replaced = 0
+    content = content.removeprefix(codecs.BOM_UTF8)
     if _is_suspect(content):
         content, replaced = _replace_bad_escapes(content)
     if not _is_utf8(content):
@@ -56,9 +64,29 @@ def sanitize(content: bytes) -> tuple[bytes, int]:
     return content, replaced
 
 
-def replace_controls(content: bytes) -> tuple[bytes, int]:
-    """Replace control characters, which JSON allows only as escapes; answers how many."""
-    return _CONTROL.subn(lambda _: _REPLACEMENT, content)
+def mend_controls(content: bytes) -> tuple[bytes, int]:
+    """Escape control characters in text, where JSON allows them only so.
+
+    Tab, line feed and carriage return stay what they are; others become U+FFFD.
+
+    Returns:
+        The file (the same object where nothing had to change), and how many of its characters were
+        replaced.
+    """
+    mended = bytearray()
+    at = replaced = 0
+    while found := _MENDABLE.match(content, at):
+        mended += content[at : found.start(1)]
+        at, text = found.end(), found[1]
+        for code in _CONTROLS.keys() & set(text):
+            escape = _CONTROLS[code]
+            replaced += text.count(code) if escape is _REPLACEMENT else 0
+            text = text.replace(bytes([code]), escape)
+        mended += text
+    if not at:
+        return content, 0
+    mended += content[at:]
+    return bytes(mended), replaced
 
 
 def _is_suspect(content: bytes) -> bool:

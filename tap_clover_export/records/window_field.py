@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tap_clover_export.records.decoder import Record
 
 MAX_OBSERVED = 10_000
-"""How many records are looked at, to the end of a file."""
+"""How many records are looked at, to the end of a batch."""
 
 
 @dataclasses.dataclass
@@ -31,7 +31,7 @@ class Observed:
     modified: int = 0
 
     def add(self, records: Iterable[Record], start: int, end: int) -> None:
-        """Look at a file's records, unless enough were seen.
+        """Look at a batch of records, unless enough were seen.
 
         Args:
             records: Records whose times are still in milliseconds.

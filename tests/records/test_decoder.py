@@ -12,7 +12,7 @@ import pytest
 from tap_clover_export import times
 from tap_clover_export.errors import BadFileError, RecordError
 from tap_clover_export.records.decoder import MAX_LEARNED_FIELDS, MAX_WARNINGS
-from tests.support.records import EXTRACTED, MERCHANT, emit, emit_one, file, make_reader, schema
+from tests.support.records import EXTRACTED, emit, emit_one, file, make_reader, read, schema
 
 TIME = 1_772_442_000_123
 TEXT_TIME = "2026-03-02T09:00:00.123Z"
@@ -104,7 +104,7 @@ def test_odd_root_values_are_set_apart(
     reader = make_reader()
     for _ in range(3):
         text = f'{{"id":"A","{name}":{value},"note":"n"}}'
-        lines = b"".join(b for _, b in reader.lines(reader.read(file(text), MERCHANT), EXTRACTED))
+        lines = b"".join(b for _, b in reader.lines(read(file(text), reader), EXTRACTED))
         record = emit_one(text, reader)
         expected = json.loads(value, parse_float=Decimal)
         assert record == {"id": "A", name: None, "note": "n", "additional_fields": {name: expected}}
@@ -161,7 +161,7 @@ def test_nested_json_is_unchanged(value: str, place: str) -> None:
     """Nested and unknown values leave with the very bytes they came with, file after file."""
     reader = make_reader()
     for _ in range(3):
-        records = reader.read(file('{"id":"A",' + place % value + "}"), MERCHANT)
+        records = read(file('{"id":"A",' + place % value + "}"), reader)
         ((_, line),) = reader.lines(records, EXTRACTED)
         assert (place % value).encode() in line
         emit_one('{"id":"A",' + place % value + "}", reader)
@@ -179,7 +179,7 @@ def test_too_deep_nesting_is_an_error() -> None:
     """What no JSON reader takes is a bad file, not a crash."""
     deep = "[" * 100_000 + "]" * 100_000
     with pytest.raises(BadFileError):
-        make_reader().read(file(f'{{"id":"A","employee":{{"x":{deep}}}}}'), MERCHANT)
+        read(file(f'{{"id":"A","employee":{{"x":{deep}}}}}'))
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_a_field_is_said_once_over_files_and_merchants(caplog: pytest.LogCapture
     reader = make_reader()
     content = file(*[f'{{"id":"A{n}","new":{n}}}' for n in range(5)])
     for merchant in ("M1", "M2"):
-        reader.read(content, merchant)
+        list(reader.read(content, merchant))
 
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert caplog.records[0].getMessage() == (
@@ -360,7 +360,6 @@ def test_ids_stay_text(given_id: str, expected: str) -> None:
         '{"id":{}}',
         '{"id":["A"]}',
         '{"Id":"A"}',
-        "null",
         "5",
         '"A"',
         "[]",
@@ -369,7 +368,7 @@ def test_ids_stay_text(given_id: str, expected: str) -> None:
 def test_records_without_an_id_are_errors(record: str) -> None:
     """A record that can't be keyed is a RecordError that says what to do; none is dropped."""
     with pytest.raises(RecordError, match=r"orders .*; .*ask Clover's support"):
-        make_reader().read(file('{"id":"A"}', record), MERCHANT)
+        read(file('{"id":"A"}', record))
 
 
 @pytest.mark.parametrize(
@@ -391,7 +390,7 @@ def test_records_without_an_id_are_errors(record: str) -> None:
 def test_what_is_no_file_of_records_is_an_error(content: bytes) -> None:
     """Anything but Clover's `{"elements": [...]}` is a BadFileError."""
     with pytest.raises(BadFileError):
-        make_reader().read(content, MERCHANT)
+        read(content)
 
 
 BAD_FILES = [
@@ -401,7 +400,14 @@ BAD_FILES = [
     (b'{"elements":[{"id":"A"}', "not JSON"),
     (b'{"elements":[]} x', "not JSON"),
     (b'{"elements":[{"id":"A",}]}', "not JSON"),
-    (b'{"elements":[{"id":"A\n"}]}', "not JSON"),
+    (b'{"elements":[{"id":"A"}]}\n\x01', "not JSON"),
+    (b'{"elements":[{"id":"A\\\n"}]}', "not JSON"),
+    (b'{"elements":[{"id":"A\n]}', "not JSON"),
+    ('{"elements":[{"id":"A"}]}'.encode("utf-16"), "not JSON"),
+    ('{"elements":[{"id":"A"}]}'.encode("utf-16-le"), "not JSON"),
+    ('{"elements":[{"id":"A"}]}'.encode("utf-16-be"), "not JSON"),
+    ('{"elements":[{"id":"A"}]}'.encode("utf-32"), "not JSON"),
+    (b'\xef\xbb\xbf\xef\xbb\xbf{"elements":[]}', "not JSON"),
     (b'{"elements":[NaN]}', "not JSON"),
     (b'{"elements":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "not JSON"),
     (b"\x1f\x8b\x08\x00", "not JSON"),
@@ -421,8 +427,21 @@ def test_what_is_wrong_with_a_file_is_said(content: bytes, why: str) -> None:
     """Not JSON at all, or JSON of another kind."""
     reader = make_reader()
     with pytest.raises(BadFileError, match=why):
-        reader.read(content, MERCHANT)
+        read(content, reader)
     assert emit(file('{"id":"A"}'), reader)[0]["id"] == "A"
+
+
+@pytest.mark.parametrize("odd", ["", '{"id":5,"total":"x"}'])
+def test_null_elements_are_skipped_and_counted(odd: str) -> None:
+    """A `null` among the elements holds no record: the others arrive."""
+    reader = make_reader()
+    parts = ["null", '{"id":"A"}', "null", *filter(None, [odd]), '{"id":"B"}']
+    for seen in (2, 4):
+        found = emit(file(*parts), reader)
+        assert [record["id"] for record in found] == ["A", *filter(None, [odd and "5"]), "B"]
+        assert reader.nulls == seen
+    assert emit(file("null", " null "), reader) == []
+    assert reader.nulls == 6
 
 
 def test_odd_and_good_records_mix() -> None:

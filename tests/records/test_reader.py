@@ -21,6 +21,7 @@ from tests.support.records import (
     emit_one,
     file,
     make_reader,
+    read,
     schema,
 )
 
@@ -31,16 +32,16 @@ def test_an_empty_file_is_no_record() -> None:
     """A file without elements emits nothing."""
     reader = make_reader()
 
-    assert reader.read(b'{"elements":[]}', MERCHANT) == []
+    assert read(b'{"elements":[]}', reader) == []
     assert list(reader.lines([], EXTRACTED)) == []
-    assert reader.read(b'{"elements":[],"href":"x"}', MERCHANT) == []
+    assert read(b'{"elements":[],"href":"x"}', reader) == []
 
 
 @pytest.mark.parametrize("count", [1, 99, 100, 101, 307])
 def test_lines_come_in_blocks(count: int) -> None:
     """Blocks of whole lines in the file's order, each with how many it holds."""
     reader = make_reader()
-    records = reader.read(file(*[f'{{"id":"A{n}"}}' for n in range(count)]), MERCHANT)
+    records = read(file(*[f'{{"id":"A{n}"}}' for n in range(count)]), reader)
     blocks = list(reader.lines(records, EXTRACTED))
 
     assert all(block.count(b"\n") == size <= LINES_PER_BLOCK for size, block in blocks)

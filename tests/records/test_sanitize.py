@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tap_clover_export.errors import BadFileError
 from tap_clover_export.records.sanitize import _replace_bad_escapes, sanitize
-from tests.support.records import BAD, MERCHANT, emit, emit_one, file, make_reader
+from tests.support.records import BAD, MERCHANT, emit, emit_one, file, make_reader, read
 
 
 @pytest.mark.parametrize("space", [" ", "\n", "\r", "\r\n", "\t", "\n\n  "])
@@ -143,11 +144,71 @@ def test_raw_control_characters_are_replaced(control: bytes) -> None:
     content = file(b'{"id":"A","title":"a' + control + b'b","employee":{"x":"' + control + b'"}}')
 
     reader = make_reader()
-    assert emit(content, reader)[0]["title"] == f"a{BAD}b"
+    (found,) = emit(content, reader)
+    assert (found["title"], found["employee"]) == (f"a{BAD}b", {"x": BAD})
     assert reader.replaced == 2
     pretty = content.replace(b",", b",\r\n ")
     assert emit(pretty, reader)[0]["title"] == f"a{BAD}b"
     assert reader.replaced == 4
+
+
+@pytest.mark.parametrize("control", ["\t", "\n", "\r", "\r\n", "\t\n\r"])
+@pytest.mark.parametrize("space", ["", "\t", "\n", "\r\n", "\n \t"])
+@pytest.mark.parametrize("before", ["a", "\\\\", "\\n", '\\"', "\u00e9"])
+def test_raw_white_space_in_text_is_kept(control: str, space: str, before: str) -> None:
+    """A tab or a line end that is not escaped stays what it is, and nothing counts as replaced."""
+    reader = make_reader()
+    text = before + control
+    pieces = ['{"id":"A"', f'"title":"{text}"', f'"employee":{{"{text}":"{text}x"}}', '"new":[]}']
+    expected = json.loads(f'"{before}"') + control
+    for _ in range(2):
+        (found,) = emit(file(space.join(["", ("," + space).join(pieces), ""])), reader)
+        assert found == {
+            "merchant_id": MERCHANT,
+            "id": "A",
+            "title": expected,
+            "employee": {expected: expected + "x"},
+            "additional_fields": {"new": []},
+        }
+    assert reader.replaced == 0
+
+
+def test_control_characters_of_all_kinds_in_one_file() -> None:
+    """Some stay, some are replaced, each text by itself; what is clean is left alone."""
+    reader = make_reader()
+    texts = ["a\tb\x01", "clean", "\x00\x1f\x7f", "", "\n", "\\u0000\x02", "\\\\\x08"]
+    found = emit(file(*[f'{{"id":"A","title":"{text}"}}' for text in texts]), reader)
+
+    wanted = [f"a\tb{BAD}", "clean", f"{BAD}{BAD}\x7f", "", "\n", BAD * 2, f"\\{BAD}"]
+    assert [record["title"] for record in found] == wanted
+    assert reader.replaced == 6
+
+
+@pytest.mark.parametrize("text", ["a\\\n", "\\\x01", "a\\\\\\\t"])
+def test_no_escape_is_made_of_a_backslash_and_a_control_character(text: str) -> None:
+    r"""A backslash that escapes a raw line feed is no JSON, not `\\n`."""
+    with pytest.raises(BadFileError):
+        read(file(f'{{"id":"A","title":"{text}"}}'))
+
+
+def test_texts_are_mended_only_where_they_are_whole() -> None:
+    """A cut file is a bad file, whatever control characters it holds."""
+    content = file('{"id":"A","title":"a\tb"}', '{"id":"B","title":"a\tb"}')
+    for end in range(len(content) - 1):
+        with pytest.raises(BadFileError):
+            read(content[:end])
+
+
+@pytest.mark.parametrize("after", [b"", b"\n", b" \t"])
+def test_a_byte_order_mark_is_left_out(after: bytes) -> None:
+    """Some servers put one before UTF-8; it is no part of the file, and nothing is replaced."""
+    reader = make_reader()
+    content = codecs.BOM_UTF8 + after + file('{"id":"A","title":"\ufeff"}', '{"id":"B"}')
+
+    assert [record["id"] for record in emit(content, reader)] == ["A", "B"]
+    assert emit(content.replace(b'"B"', b'"B\t"'), reader)[1]["id"] == "B\t"
+    assert emit(content, reader)[0]["title"] == "\ufeff"
+    assert reader.replaced == 0
 
 
 def test_clean_files_are_not_copied() -> None:
@@ -158,13 +219,13 @@ def test_clean_files_are_not_copied() -> None:
     assert sanitize(content)[1] == 0
 
 
-@pytest.mark.parametrize("content", [b'{"elements":[{"id":"a\nb"}]}', b"\nx", b'\n{"elements":['])
+@pytest.mark.parametrize("content", [b'{"elements":[{"id":"a\nb}]}', b"\nx", b'\n{"elements":['])
 def test_broken_files_with_newlines_are_errors_too(content: bytes) -> None:
     """Malformed JSON that holds a newline is told as what it is by whoever meets it first."""
     with pytest.raises(BadFileError):
         sanitize(content)
     with pytest.raises(BadFileError):
-        make_reader().read(content, MERCHANT)
+        read(content)
 
 
 _ESCAPES = ["\\", "\\u", "\\ud83d", "\\uDE00", "\\u0000", "u0000", "ud83d", "a", '\\"', "\\n"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tap_clover_export.records.decoder import MAX_RECORDS
 from tap_clover_export.records.window_field import MAX_OBSERVED, Observed
-from tests.support.records import MERCHANT, file, make_reader
+from tests.support.records import file, make_reader, read
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_observed_counts_what_lies_outside(
 ) -> None:
     """Records with both times are looked at; both edges of the window count as inside."""
     reader = make_reader()
-    reader.read(
+    read(
         file(
             '{"id":"A","createdTime":10,"modifiedTime":20}',
             '{"id":"B","createdTime":20,"modifiedTime":2500}',
@@ -38,7 +39,7 @@ def test_observed_counts_what_lies_outside(
             '{"id":"F","createdTime":null,"modifiedTime":9999}',
             '{"id":"G","createdTime":"9999","modifiedTime":9999}',
         ),
-        MERCHANT,
+        reader,
         window,
     )
     seen = reader.observed
@@ -49,7 +50,7 @@ def test_observed_counts_what_lies_outside(
 def test_nothing_is_observed_without_a_window() -> None:
     """Where no window was asked for there is nothing to compare with."""
     reader = make_reader()
-    reader.read(file('{"id":"A","createdTime":10,"modifiedTime":20}'), MERCHANT)
+    read(file('{"id":"A","createdTime":10,"modifiedTime":20}'), reader)
 
     assert reader.observed == Observed()
     assert reader.observed.field is None
@@ -65,10 +66,13 @@ def test_observed_tells_the_field(created: int, modified: int, field: str | None
 
 
 def test_enough_records_are_looked_at() -> None:
-    """The file that passes the number is still looked at to its end, the next one no more."""
+    """The batch that passes the number is still looked at to its end, the next one no more."""
     reader = make_reader()
-    content = file(*['{"id":"A","createdTime":10,"modifiedTime":20}'] * (MAX_OBSERVED // 2 + 1))
-    for _ in range(3):
-        reader.read(content, MERCHANT, (0, 15))
+    size = MAX_RECORDS - 1
+    content = file(*['{"id":"A","createdTime":10,"modifiedTime":20}'] * size)
+    for _ in range(MAX_OBSERVED // size + 2):
+        read(content, reader, (0, 15))
 
-    assert reader.observed == Observed(MAX_OBSERVED + 2, 0, MAX_OBSERVED + 2)
+    seen = (MAX_OBSERVED // size + 1) * size
+    assert seen > MAX_OBSERVED
+    assert reader.observed == Observed(seen, 0, seen)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.clover.test_transport import CHUNKED, ENDLESS, export, flood
-from tests.runs.test_memory import LAUNCHER
 from tests.support.harness import assert_whole, clover, sync
+from tests.support.memory import LAUNCHER
 from tests.support.raw_server import Peer, reply
 
 if TYPE_CHECKING:

@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING
 
 from tap_clover_export.simulator import Options, Simulator
 from tests.support.harness import ONE, TOKENS, config_for, iso, write_config
+from tests.support.memory import LAUNCHER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MEGABYTE = 1 << 20
-
-LAUNCHER = """
-import os, sys
-pid = os.posix_spawn(sys.executable, [sys.executable, *sys.argv[1:]], os.environ)
-_, status, usage = os.wait4(pid, 0)
-print(usage.ru_maxrss, file=sys.stderr)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-"""A child's peak counts what its parent held when it was made, so a small one makes it."""
 
 
 def test_peak_memory_of_sixty_thousand_orders(tmp_path: Path) -> None:

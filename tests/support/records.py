@@ -46,11 +46,19 @@ def file(*records: str | bytes) -> bytes:
     return b'{"elements":[' + b",".join(parts) + b"]}"
 
 
+def read(
+    content: bytes, reader: Reader | None = None, window: tuple[int, int] | None = None
+) -> list[Any]:
+    """The records of a file, of all batches."""
+    batches = (reader or make_reader()).read(content, MERCHANT, window)
+    return [record for batch in batches for record in batch]
+
+
 def emit(content: bytes, reader: Reader | None = None) -> list[dict[str, Any]]:
     """The records that come out, after a look at their lines: whole, valid, equal to `plain`."""
     reader = reader or make_reader()
     stream = reader._stream
-    records = reader.read(content, MERCHANT)
+    records = read(content, reader)
     plain = [reader.plain(record) for record in records]
     counts, blocks = zip(*reader.lines(records, EXTRACTED), strict=True) if records else ((), ())
     output = b"".join(blocks)
