@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
+import functools
 import io
 import json
 import logging
@@ -14,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from tap_clover_export.simulator import Clock, Options, Simulator
 from tap_clover_export.tap import TapCloverExport
+from tests.support.forks import forks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 ONE, TWO, THREE = "AAAA1111AAAA1", "BBBB2222BBBB2", "CCCC3333CCCC3"
@@ -56,9 +59,9 @@ class Outcome:
     log: str
 
     @property
-    def messages(self) -> list[dict[str, Any]]:
-        """Every message; a torn line fails here."""
-        return [json.loads(line) for line in self.output.splitlines()]
+    def messages(self) -> Sequence[dict[str, Any]]:
+        """Every message, to be read only; a torn line fails here."""
+        return _messages(self.output)
 
     def records(self, stream: str, merchant: str | None = None) -> list[dict[str, Any]]:
         """The records of a stream."""
@@ -77,13 +80,14 @@ class Outcome:
 
     @property
     def states(self) -> list[dict[str, Any]]:
-        """Every state that was written."""
-        return [m["value"] for m in self.messages if m["type"] == "STATE"]
+        """Every state that was written, each a copy."""
+        return [copy.deepcopy(m["value"]) for m in self.messages if m["type"] == "STATE"]
 
     @property
     def state(self) -> dict[str, Any]:
-        """The last state."""
-        return self.states[-1]
+        """A copy of the last state."""
+        last = next(m["value"] for m in reversed(self.messages) if m["type"] == "STATE")
+        return dict(copy.deepcopy(last))
 
     def entry(self, stream: str, merchant: str) -> dict[str, Any]:
         """A partition's entry in the last state."""
@@ -99,6 +103,11 @@ class Outcome:
     def sentence(self) -> str:
         """The last line on stderr, without what the logger puts before it."""
         return self.log.strip().splitlines()[-1].split(" | ")[-1]
+
+
+@functools.lru_cache(maxsize=4)
+def _messages(output: bytes) -> tuple[dict[str, Any], ...]:
+    return tuple(json.loads(line) for line in output.splitlines())
 
 
 def entry(state: Mapping[str, Any], stream: str, merchant: str) -> dict[str, Any]:
@@ -214,10 +223,15 @@ class Tap(TapCloverExport):
         super().__init__(**options)
 
 
-def command(
+def command(*arguments: str, stdout: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own, forked off one that has loaded it."""
+    return forks().run(*arguments, stdout=stdout)
+
+
+def started(
     *arguments: str, timeout: float = 200, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+    """Run the command line in a process of its own, from its very start."""
     return subprocess.run(
         [sys.executable, "-m", "tap_clover_export", *arguments],
         capture_output=True,
