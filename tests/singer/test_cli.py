@@ -137,6 +137,22 @@ BAD_FILES: dict[str, Callable[[Path], list[str]]] = {
 }
 
 
+BAD_FILES_SAID = {
+    "config is no JSON": "is not JSON",
+    "config does not exist": "A file does not exist",
+    "config is null": "holds no JSON object; correct it.",
+    "state is null": "not of this tap's shape",
+    "stream maps that can't be read": "stream_maps can't be used",
+    "config is a list": "start_date is not set",
+    "state is no JSON": "is not JSON",
+    "state is a list": "not of this tap's shape",
+    "state of another tap": "not of this tap's shape",
+    "catalog is no JSON": "is not JSON",
+    "catalog without streams": "The catalog has no list of streams",
+    "an unknown option": "No such option",
+}
+
+
 @pytest.mark.parametrize(
     "state", ["null", '{"type": "STATE", "value": null}', '{"bookmark": {"orders": {}}}']
 )
@@ -206,11 +222,11 @@ def write(path: Path, text: str) -> str:
 
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_bad_files(name: str, tmp_path: Path) -> None:
-    """A bad file ends with a sentence, never with a traceback."""
+    """A bad file ends with a sentence about it, never with a traceback."""
     done = command(*BAD_FILES[name](tmp_path))
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
-    assert last(done.stderr)
+    assert BAD_FILES_SAID[name] in last(done.stderr)
 
 
 LOADING = """
