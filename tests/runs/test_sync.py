@@ -222,12 +222,13 @@ def test_server_clock(skew: float) -> None:
 
 def test_a_bookmark_held_by_the_server_clock_stays() -> None:
     """Where Clover's clock is behind, later windows of the run move the bookmark no further."""
-    with clover(days=3, clock_skew_seconds=-7200, export_seconds=300) as simulator:
-        outcome = sync(simulator, window_days=1 / 24, start_date=iso(TUESDAY_NOON - 6 * 3600))
+    with clover(days=3, clock_skew_seconds=-7200, export_seconds=400) as simulator:
+        start = iso(TUESDAY_NOON - 6 * 3600)
+        outcome = sync(simulator, window_days=1 / 24, start_date=start, step=5)
         assert outcome.code == 0
         behind = [e for e in simulator.exports if e.type == "ORDERS" and e.created < e.end]
         assert len(behind) > 1
-        assert behind[0].created < behind[-1].created
+        assert behind[0].created < behind[-1].start < behind[-1].created
         assert outcome.bookmark("orders", ONE) == iso(behind[0].created / 1000)
 
 

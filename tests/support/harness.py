@@ -32,10 +32,17 @@ TYPES = {"orders": "ORDERS", "payments": "PAYMENTS"}
 
 
 class JumpingClock:
-    """The simulator's clock; where the tap would wait, time jumps."""
+    """The simulator's clock; where the tap would wait, time jumps.
 
-    def __init__(self, clock: Clock, *, longest: float = 40 * 86_400) -> None:
+    Args:
+        clock: The simulator's.
+        longest: A run that takes longer never ends.
+        step: How far it jumps at least; exports of many minutes are polled less often then.
+    """
+
+    def __init__(self, clock: Clock, *, longest: float = 40 * 86_400, step: float = 0.0) -> None:
         self._clock = clock
+        self._step = step
         self._end = clock.now() + longest
         self.slept: list[float] = []
 
@@ -46,7 +53,7 @@ class JumpingClock:
     def sleep(self, seconds: float) -> None:
         """Jump."""
         self.slept.append(seconds)
-        self._clock.advance(seconds)
+        self._clock.advance(max(seconds, self._step))
         assert self._clock.now() < self._end, "the tap waits for ever"
 
 
@@ -162,6 +169,7 @@ def sync(
     state: Mapping[str, Any] | None = None,
     catalog: Mapping[str, Any] | None = None,
     clock: JumpingClock | None = None,
+    step: float = 0.0,
     workers: int = 0,
     all_at_once: bool = False,
     raw: io.BytesIO | None = None,
@@ -175,6 +183,7 @@ def sync(
         state: The state to start from.
         catalog: The catalog to select by.
         clock: The tap's clock; the simulator's, jumping, unless given.
+        step: How far that jumps at least.
         workers: Threads; with 0 the run is the same every time.
         all_at_once: Whether `sync_all` is called, as the SDK's test classes do.
         raw: Takes the output, also of a run that raises.
@@ -192,7 +201,7 @@ def sync(
     try:
         with contextlib.redirect_stdout(output):
             tap = Tap(
-                clock or JumpingClock(simulator.clock),
+                clock or JumpingClock(simulator.clock, step=step),
                 workers,
                 config=config_for(simulator, **settings),
                 state=json.loads(json.dumps(state)) if state else None,
