@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-loaders test-airflow test-lowest bench lint format lock audit dist clean
+.PHONY: help demo test coverage test-long test-loaders test-airflow test-lowest bench lint format lock audit dist clean
 PYTHON ?=
 ARGS ?=
 KEEP ?=
@@ -19,10 +19,13 @@ demo: .venv/.demo ## See two merchants arrive in PostgreSQL; KEEP=1 leaves it ru
 	@$(bin)/python -m tap_clover_export.demo --port=$(PORT) $(if $(KEEP),--keep)
 
 test: .venv/.test ## Run the tests; ARGS="-k orders" and the like go to pytest
-	$(bin)/python -m pytest -n auto --dist loadfile --cov $(ARGS)
+	$(bin)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+coverage: .venv/.test ## Run the tests and say which lines they leave out; takes twice as long
+	$(bin)/python -m pytest -n auto --dist loadgroup --cov $(ARGS)
 
 test-long: .venv/.test ## Run the long tests too
-	$(bin)/python -m pytest -n auto --dist loadfile --timeout 1800 --long $(ARGS)
+	$(bin)/python -m pytest -n auto --dist loadgroup --timeout 1800 --long $(ARGS)
 
 test-loaders: .venv/.test ## Run loaders of others behind the tap, each in an environment of its own
 	$(bin)/python -m pytest $(ARGS) tests/loaders
@@ -33,7 +36,7 @@ test-lowest: .venv/.test ## Run the core tests with the oldest dependencies that
 		--resolution lowest-direct --editable '.[simulator]'
 	UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python .venv/lowest/bin/python \
 		--constraints requirements.lock --group core
-	.venv/lowest/bin/python -m pytest -n auto --dist loadfile $(LOWEST:%=tests/%) $(ARGS)
+	.venv/lowest/bin/python -m pytest -n auto --dist loadgroup $(LOWEST:%=tests/%) $(ARGS)
 
 test-airflow: .venv/.test .venv/airflow/.installed ## Run the DAG for 40 merchants in a real Airflow
 	$(bin)/python -m pytest -x tests/airflow $(ARGS)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from tap_clover_export.simulator import Simulator
 
 
+pytestmark = pytest.mark.xdist_group("kills")
+
+
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
     """Forks taps."""
@@ -201,7 +204,7 @@ def test_an_export_still_pending_is_taken_up(hours: int) -> None:
         assert len(simulator.exports) == 3
         simulator.clock.advance(hours * 3600)
         simulator.options = dataclasses.replace(simulator.options, export_seconds=60)
-        outcome = sync(simulator, state=state, **settings)
+        outcome = sync(simulator, state=state, step=5, **settings)
         assert outcome.code == 0, outcome.log
         assert len(simulator.exports) == 6
         assert_whole(outcome, simulator)
@@ -220,7 +223,7 @@ def test_an_export_taken_up_ahead_of_its_turn_never_finishes() -> None:
     with harness.clover(days=70, orders_per_day=2, export_seconds=600) as simulator:
         settings, state = pending_second_window(simulator)
         simulator.exports[0].fate = "pending"
-        outcome = sync(simulator, state=state, **settings)
+        outcome = sync(simulator, state=state, step=5, **settings)
         assert outcome.code == 0, outcome.log
         assert "trying it as two halves" in outcome.log
         assert_whole(outcome, simulator)
@@ -241,10 +244,10 @@ def test_an_export_taken_up_ahead_of_its_turn_fails() -> None:
                     if export.type == "ORDERS" and iso(export.start / 1000) == hole:
                         export.fate = "FAILED"
 
-        outcome = sync(simulator, state=state, clock=Clock(simulator.clock), **settings)
+        outcome = sync(simulator, state=state, clock=Clock(simulator.clock, step=5), **settings)
         assert outcome.code == 1
         assert f"Missing: orders of merchant {ONE} from {hole} on: Clover ended" in outcome.sentence
         assert outcome.bookmark("orders", ONE) == hole
-        again = sync(simulator, state=outcome.state, **settings)
+        again = sync(simulator, state=outcome.state, step=5, **settings)
         assert again.code == 0
         Warehouse(simulator).load(outcome.output + again.output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_a_run_that_starts_just_before_closing(words: str | None) -> None:
         export_seconds=60,
         now=TUESDAY_NOON + 2 * HOUR + 58 * 60,
     ) as simulator:
-        outcome = sync(simulator)
+        outcome = sync(simulator, step=2)
         assert outcome.code == 0, outcome.log
         assert len(simulator.exports) == 6
         assert_whole_to_bookmarks(outcome, simulator)
@@ -165,14 +166,14 @@ def test_max_run_hours() -> None:
     """After max_run_hours nothing new is asked for; the end is clean and says what is left."""
     with clover(days=200, orders_per_day=1, export_seconds=600) as simulator:
         start = simulator.clock.now()
-        first = sync(simulator, max_run_hours=0.5)
+        first = sync(simulator, max_run_hours=0.5, step=5)
         assert first.code == 0
         assert "max_run_hours is over; left for the next run: 2 of 2 streams" in first.log
         assert simulator.clock.now() - start < HOUR
         asked = len(simulator.exports)
         assert 2 <= asked <= 4
         assert "pending_exports" not in first.entry("orders", ONE)
-        second = sync(simulator, state=first.state, lookback_days=0)
+        second = sync(simulator, state=first.state, lookback_days=0, step=5)
         assert second.code == 0
         assert len(simulator.exports) == 14
         first.output += second.output
@@ -182,16 +183,17 @@ def test_max_run_hours() -> None:
 def test_a_history_goes_on_every_night() -> None:
     """Nights too short for a look-back and a window bring it on all the same, and lose nothing."""
     with clover(days=100, orders_per_day=1, export_seconds=600) as simulator:
-        whole = sync(simulator, window_days=7, max_run_hours=0.25)
+        short: dict[str, Any] = {"window_days": 7, "max_run_hours": 0.25, "step": 5}
+        whole = sync(simulator, **short)
         bookmarks = [whole.bookmark("orders", ONE) or ""]
         for _ in range(7):
-            night = sync(simulator, state=whole.state, window_days=7, max_run_hours=0.25)
+            night = sync(simulator, state=whole.state, **short)
             assert "left for the next run" in night.log
             whole = dataclasses.replace(night, output=whole.output + night.output)
             bookmarks.append(whole.bookmark("orders", ONE) or "")
         assert bookmarks == sorted(set(bookmarks))
         assert "exported_at" in whole.entry("orders", ONE)
-        last = sync(simulator, state=whole.state)
+        last = sync(simulator, state=whole.state, step=5)
         assert "exported_at" not in last.entry("orders", ONE)
         whole = dataclasses.replace(last, output=whole.output + last.output)
         assert_whole_to_bookmarks(whole, simulator, twice=3)

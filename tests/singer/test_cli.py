@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.harness import ONE, TOKENS, TWO, clover, command, config_for, write_config
+from tests.support.harness import (
+    ONE,
+    TOKENS,
+    TWO,
+    clover,
+    command,
+    config_for,
+    started,
+    write_config,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +63,7 @@ def test_about(form: list[str]) -> None:
 def test_version_and_help() -> None:
     """`--version` and `--help` end with 0 and say what is there."""
     assert "tap-clover-export v" in command("--version").stdout
-    assert "--plan" in command("--help").stdout
+    assert "--plan" in started("--help").stdout
 
 
 BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
@@ -128,6 +137,22 @@ BAD_FILES: dict[str, Callable[[Path], list[str]]] = {
 }
 
 
+BAD_FILES_SAID = {
+    "config is no JSON": "is not JSON",
+    "config does not exist": "A file does not exist",
+    "config is null": "holds no JSON object; correct it.",
+    "state is null": "not of this tap's shape",
+    "stream maps that can't be read": "stream_maps can't be used",
+    "config is a list": "start_date is not set",
+    "state is no JSON": "is not JSON",
+    "state is a list": "not of this tap's shape",
+    "state of another tap": "not of this tap's shape",
+    "catalog is no JSON": "is not JSON",
+    "catalog without streams": "The catalog has no list of streams",
+    "an unknown option": "No such option",
+}
+
+
 @pytest.mark.parametrize(
     "state", ["null", '{"type": "STATE", "value": null}', '{"bookmark": {"orders": {}}}']
 )
@@ -156,15 +181,7 @@ def test_a_file_that_is_no_json_is_named(option: str, content: bytes, tmp_path: 
 def test_output_that_takes_nothing(option: str | None, tmp_path: Path) -> None:
     """A full disk under stdout ends with 1 and a sentence, not with Python's own 120."""
     arguments = ["--config", write_config(tmp_path, GOOD), *filter(None, [option])]
-    with open("/dev/full", "wb") as full:  # noqa: PTH123
-        done = subprocess.run(
-            [sys.executable, "-m", "tap_clover_export", *arguments],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+    done = command(*arguments, stdout="/dev/full")
     assert done.returncode == 1
     sentence = "The output can't be written (No space left on device); look at where it goes."
     assert last(done.stderr) == sentence
@@ -205,11 +222,11 @@ def write(path: Path, text: str) -> str:
 
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_bad_files(name: str, tmp_path: Path) -> None:
-    """A bad file ends with a sentence, never with a traceback."""
+    """A bad file ends with a sentence about it, never with a traceback."""
     done = command(*BAD_FILES[name](tmp_path))
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
-    assert last(done.stderr)
+    assert BAD_FILES_SAID[name] in last(done.stderr)
 
 
 LOADING = """
@@ -267,7 +284,7 @@ def test_sync_as_a_command(tmp_path: Path) -> None:
     """The whole way as a process: messages on stdout, log on stderr, exit 0."""
     with clover(merchants=(ONE, TWO), days=5) as simulator:
         settings = config_for(simulator)
-        done = command("--config", write_config(tmp_path, settings))
+        done = started("--config", write_config(tmp_path, settings))
         assert done.returncode == 0, done.stderr
         messages = [json.loads(line) for line in done.stdout.splitlines()]
         assert messages[-1]["type"] == "STATE"

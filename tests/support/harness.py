@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
+import functools
 import io
 import json
 import logging
@@ -14,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from tap_clover_export.simulator import Clock, Options, Simulator
 from tap_clover_export.tap import TapCloverExport
+from tests.support.forks import forks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 ONE, TWO, THREE = "AAAA1111AAAA1", "BBBB2222BBBB2", "CCCC3333CCCC3"
@@ -29,10 +32,17 @@ TYPES = {"orders": "ORDERS", "payments": "PAYMENTS"}
 
 
 class JumpingClock:
-    """The simulator's clock; where the tap would wait, time jumps."""
+    """The simulator's clock; where the tap would wait, time jumps.
 
-    def __init__(self, clock: Clock, *, longest: float = 40 * 86_400) -> None:
+    Args:
+        clock: The simulator's.
+        longest: A run that takes longer never ends.
+        step: How far it jumps at least; exports of many minutes are polled less often then.
+    """
+
+    def __init__(self, clock: Clock, *, longest: float = 40 * 86_400, step: float = 0.0) -> None:
         self._clock = clock
+        self._step = step
         self._end = clock.now() + longest
         self.slept: list[float] = []
 
@@ -47,7 +57,7 @@ class JumpingClock:
     def sleep(self, seconds: float) -> None:
         """Jump."""
         self.slept.append(seconds)
-        self._clock.advance(seconds)
+        self._clock.advance(max(seconds, self._step))
         assert self._clock.now() < self._end, "the tap waits for ever"
 
 
@@ -60,9 +70,9 @@ class Outcome:
     log: str
 
     @property
-    def messages(self) -> list[dict[str, Any]]:
-        """Every message; a torn line fails here."""
-        return [json.loads(line) for line in self.output.splitlines()]
+    def messages(self) -> Sequence[dict[str, Any]]:
+        """Every message, to be read only; a torn line fails here."""
+        return _messages(self.output)
 
     def records(self, stream: str, merchant: str | None = None) -> list[dict[str, Any]]:
         """The records of a stream."""
@@ -81,13 +91,14 @@ class Outcome:
 
     @property
     def states(self) -> list[dict[str, Any]]:
-        """Every state that was written."""
-        return [m["value"] for m in self.messages if m["type"] == "STATE"]
+        """Every state that was written, each a copy."""
+        return [copy.deepcopy(m["value"]) for m in self.messages if m["type"] == "STATE"]
 
     @property
     def state(self) -> dict[str, Any]:
-        """The last state."""
-        return self.states[-1]
+        """A copy of the last state."""
+        last = next(m["value"] for m in reversed(self.messages) if m["type"] == "STATE")
+        return dict(copy.deepcopy(last))
 
     def entry(self, stream: str, merchant: str) -> dict[str, Any]:
         """A partition's entry in the last state."""
@@ -103,6 +114,11 @@ class Outcome:
     def sentence(self) -> str:
         """The last line on stderr, without what the logger puts before it."""
         return self.log.strip().splitlines()[-1].split(" | ")[-1]
+
+
+@functools.lru_cache(maxsize=4)
+def _messages(output: bytes) -> tuple[dict[str, Any], ...]:
+    return tuple(json.loads(line) for line in output.splitlines())
 
 
 def entry(state: Mapping[str, Any], stream: str, merchant: str) -> dict[str, Any]:
@@ -157,6 +173,7 @@ def sync(
     state: Mapping[str, Any] | None = None,
     catalog: Mapping[str, Any] | None = None,
     clock: JumpingClock | None = None,
+    step: float = 0.0,
     workers: int = 0,
     all_at_once: bool = False,
     raw: io.BytesIO | None = None,
@@ -170,6 +187,7 @@ def sync(
         state: The state to start from.
         catalog: The catalog to select by.
         clock: The tap's clock; the simulator's, jumping, unless given.
+        step: How far that jumps at least.
         workers: Threads; with 0 the run is the same every time.
         all_at_once: Whether `sync_all` is called, as the SDK's test classes do.
         raw: Takes the output, also of a run that raises.
@@ -187,7 +205,7 @@ def sync(
     try:
         with contextlib.redirect_stdout(output):
             tap = Tap(
-                clock or JumpingClock(simulator.clock),
+                clock or JumpingClock(simulator.clock, step=step),
                 workers,
                 config=config_for(simulator, **settings),
                 state=json.loads(json.dumps(state)) if state else None,
@@ -218,10 +236,15 @@ class Tap(TapCloverExport):
         super().__init__(**options)
 
 
-def command(
+def command(*arguments: str, stdout: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own, forked off one that has loaded it."""
+    return forks().run(*arguments, stdout=stdout)
+
+
+def started(
     *arguments: str, timeout: float = 200, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+    """Run the command line in a process of its own, from its very start."""
     return subprocess.run(
         [sys.executable, "-m", "tap_clover_export", *arguments],
         capture_output=True,
