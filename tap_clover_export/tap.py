@@ -23,9 +23,10 @@ from tap_clover_export.preview import overview
 from tap_clover_export.run import Run
 from tap_clover_export.settings import settings
 from tap_clover_export.settings.hosts import REGIONS
+from tap_clover_export.signals import end_at_once
 from tap_clover_export.singer import cli
 from tap_clover_export.singer.messages import StateWriter, Writer
-from tap_clover_export.singer.sync import Loop, end_at_once
+from tap_clover_export.singer.sync import Loop
 from tap_clover_export.streams import ExportStream, OrdersStream, PaymentsStream
 
 if TYPE_CHECKING:

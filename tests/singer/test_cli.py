@@ -225,9 +225,10 @@ runpy.run_module("tap_clover_export", run_name="__main__", alter_sys=True)
 """The command, saying when it has made its first arrangement for signals and begins to load."""
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("delay", [0, 0.05, 0.15])
-def test_interrupt_while_it_loads(delay: float, tmp_path: Path) -> None:
-    """Ctrl-C in the first moments ends the command without a traceback."""
+def test_interrupt_while_it_loads(number: signal.Signals, delay: float, tmp_path: Path) -> None:
+    """A signal in the first moments ends the command without a traceback."""
     run = subprocess.Popen(
         [sys.executable, "-c", LOADING, "--config", write_config(tmp_path, GOOD)],
         stdout=subprocess.PIPE,
@@ -237,9 +238,9 @@ def test_interrupt_while_it_loads(delay: float, tmp_path: Path) -> None:
     assert run.stdout
     assert run.stdout.readline() == "loading\n"
     time.sleep(delay)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(number)
     _, log = run.communicate(timeout=30)
-    assert run.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
+    assert run.returncode in (-number, 128 + number)
     assert "Traceback" not in log
 
 
