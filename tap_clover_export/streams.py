@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.helpers.types import Record as Row
+    from singer_sdk.singerlib.catalog import Catalog
 
     from tap_clover_export.exports.export import Export
     from tap_clover_export.records.decoder import Record
@@ -80,6 +81,12 @@ class ExportStream(Stream):
     @override
     def partitions(self) -> list[dict[str, Any]]:
         return [{"merchant_id": merchant.id} for merchant in self.tap.settings.merchants]
+
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Take the catalog over, but for the replication key, which is always the tap's."""
+        super().apply_catalog(catalog)
+        self.replication_key = REPLICATION_KEY
 
     def announce(self) -> None:
         """Write the SCHEMA message."""

@@ -58,3 +58,22 @@ def test_paths_begin_at_the_project(project: TapProject) -> None:
         ]
         assert (project.folder / "kept" / "tokens.json").exists()
         assert list(here.folder.iterdir()) == []
+
+
+def test_full_tables_and_streams_that_are_removed(
+    project: TapProject, simulator: Simulator
+) -> None:
+    """What `metadata:` and `stream_maps` of meltano.yml ask for is done."""
+    project.write(
+        {
+            "metadata": {"orders": {"replication-method": "FULL_TABLE"}},
+            "config": {"stream_maps": {"payments": "__NULL__"}},
+        }
+    )
+    held = {record["id"] for record in simulator.records(ONE, "ORDERS")}
+    for _ in range(2):
+        messages = project.load(TAP_CLOVER_EXPORT_LOOKBACK_DAYS="0.1")
+        records = [m for m in messages if m["type"] == "RECORD"]
+        assert {m["stream"] for m in records} == {"orders"}
+        assert {m["record"]["id"] for m in records} == held
+    assert set(messages[-1]["value"]["bookmarks"]) == {"orders"}
