@@ -68,6 +68,12 @@ class ExportStream(Stream):
         return Reader(self.name, self.schema, fast_path.deselected_roots(self))
 
     @functools.cached_property
+    def _absent(self) -> Row:
+        """Null for every selected root field: maps may name one that Clover left out."""
+        deselected = fast_path.deselected_roots(self)
+        return dict.fromkeys(name for name in self.schema["properties"] if name not in deselected)
+
+    @functools.cached_property
     def counter(self) -> RecordCounter:
         """Counts the stream's records over the whole run."""
         return RecordCounter(self.name, self.tap.run.stats.stream(self.name))
@@ -102,7 +108,7 @@ class ExportStream(Stream):
         for export in self.exports(context):
             for records in self.files(export):
                 for record in records:
-                    yield self.reader.plain(record)
+                    yield self._absent | self.reader.plain(record)
                     self.tap.run.raise_if_stopped()
             self.finish(export)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import itertools
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 import click
@@ -219,15 +218,16 @@ class TapCloverExport(Tap):
     def setup_mapper(self) -> None:
         """Make the stream maps; a stream that they remove counts as not selected."""
         super().setup_mapper()
+        stream_maps = self.config.get("stream_maps") or {}
+        catalog.raise_without_faker(stream_maps)
         for name, stream in self.streams.items():
             if catalog.removed(self.mapper, name):
                 stream.selected = False
-        doubts = self._wishes.doubts(self.streams), self._unknown_maps()
-        for doubt in itertools.chain(*doubts):
+        for doubt in (
+            *self._wishes.doubts(self.streams),
+            *catalog.unknown_maps(stream_maps, self.streams),
+        ):
             self.logger.warning("%s", doubt)
-
-    def _unknown_maps(self) -> Iterator[str]:
-        return catalog.unknown_maps(self.config.get("stream_maps") or {}, self.streams)
 
     @override
     def discover_streams(self) -> list[ExportStream]:

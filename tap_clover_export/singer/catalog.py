@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import fnmatch
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
+from singer_sdk.exceptions import StreamMapConfigError
 from singer_sdk.mapper import RemoveRecordTransform
 
 from tap_clover_export.planning.bookmarks import REPLICATION_KEY
@@ -83,6 +87,27 @@ def unknown_maps(stream_maps: Mapping[str, Any], known: Collection[str]) -> Iter
         if not any(fnmatch.fnmatch(name, source) for name in known)
     ]:
         yield _no_streams("stream_maps", strangers, known)
+
+
+def raise_without_faker(stream_maps: Mapping[str, Any]) -> None:
+    """Refuse maps that need a package which is not there, before Clover is asked for anything.
+
+    Raises:
+        StreamMapConfigError: There are some.
+    """
+    fields = (map_ for map_ in stream_maps.values() if isinstance(map_, dict))
+    expressions = (text for map_ in fields for text in map_.values() if isinstance(text, str))
+    if any(map(_uses_fake, expressions)) and not importlib.util.find_spec("faker"):
+        raise StreamMapConfigError("fake needs the package faker, which is not installed here")
+
+
+def _uses_fake(expression: str) -> bool:
+    with contextlib.suppress(SyntaxError):
+        return any(
+            isinstance(node, ast.Name) and node.id == "fake"
+            for node in ast.walk(ast.parse(expression))
+        )
+    return False
 
 
 def removed(mapper: PluginMapper, stream: str) -> bool:

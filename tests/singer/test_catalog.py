@@ -14,6 +14,7 @@ def asking(**metadata: str) -> dict[str, Any]:
     found = catalog()
     (root,) = (m for m in found["streams"][0]["metadata"] if m["breadcrumb"] == [])
     root["metadata"] |= {name.replace("_", "-"): value for name, value in metadata.items()}
+    found["streams"][0] |= {n: metadata[n] for n in ("replication_key",) if n in metadata}
     return found
 
 

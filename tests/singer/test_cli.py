@@ -197,6 +197,19 @@ def test_a_stream_map_that_fails(
         assert sorted(came) == sorted(r["id"] for r in simulator.records(ONE, other))  # type: ignore[arg-type]
 
 
+def test_a_stream_map_that_needs_faker(tmp_path: Path) -> None:
+    """The package that is missing is named before anything is exported."""
+    with clover(days=3) as simulator:
+        settings = config_for(simulator, stream_maps={"orders": {"note": "fake.name()"}})
+        done = command("--config", write_config(tmp_path, settings))
+        assert simulator.requests == []
+    assert done.returncode == 1
+    assert last(done.stderr) == (
+        "stream_maps can't be used (fake needs the package faker, which is not installed here); "
+        "correct them."
+    )
+
+
 def write(path: Path, text: str) -> str:
     """A file; answers its path."""
     path.write_text(text)
