@@ -385,6 +385,42 @@ def test_a_refused_token_fails_its_merchant_only(tmp_path: Path) -> None:
         assert got == {record["id"] for record in simulator.records(TWO, "ORDERS")}
 
 
+def test_of_a_state_of_many_lines_the_last_counts(tmp_path: Path) -> None:
+    """A loader's whole output is a state, whatever form its lines have."""
+    lines = [
+        {"bookmarks": {"orders": {"partitions": [entry]}}}
+        for entry in (
+            {
+                "context": {"merchant_id": ONE},
+                "replication_key": "modifiedTime",
+                "replication_key_value": f"2026-0{month}-01T00:00:00.000Z",
+            }
+            for month in (2, 3)
+        )
+    ]
+    config = write_config(tmp_path, GOOD | {"merchant_id": ONE})
+    for form in (lines, [{"type": "STATE", "value": line} for line in lines]):
+        state = write(tmp_path / "s", "".join(f"{json.dumps(line)}\n" for line in form) + "\n")
+        done = command("--config", config, "--state", state, "--plan=json")
+        assert json.loads(done.stdout)["streams"][0]["bookmark"] == "2026-03-01T00:00:00.000Z"
+
+
+def test_a_state_whose_last_line_is_torn_is_refused(tmp_path: Path) -> None:
+    """It is not taken for the one before."""
+    state = write(tmp_path / "s", '{"bookmarks": {}}\n{"bookmarks": {"ord')
+    done = command("--config", write_config(tmp_path, GOOD), "--state", state, "--plan")
+    assert done.returncode == 1
+    assert last(done.stderr).startswith(f"The state {state} is not JSON (Unterminated string")
+
+
+def test_an_empty_state_begins_from_the_start(tmp_path: Path) -> None:
+    """With a warning, as a shell may have emptied the file."""
+    state = write(tmp_path / "s", "\n")
+    done = command("--config", write_config(tmp_path, GOOD), "--state", state, "--plan")
+    assert done.returncode == 0
+    assert "The state is empty; everything is exported from start_date on." in done.stderr
+
+
 def test_a_state_as_meltano_keeps_it(tmp_path: Path) -> None:
     """What `meltano state get` writes is the state that is in it, not an empty one."""
     bookmark = {"replication_key": "modifiedTime", "replication_key_value": "2026-02-01T00:00:00Z"}
