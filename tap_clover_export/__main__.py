@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
-import signal
+
+from tap_clover_export import signals
 
 
 def main() -> None:
-    """Run the command; Ctrl-C while it still loads ends it without a traceback."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Run the command; a signal while it still loads ends it without a traceback."""
+    signals.listen()
     gc.disable()  # what loads stays: looking through it for garbage takes a third of the start
     from tap_clover_export.tap import TapCloverExport  # noqa: PLC0415
 

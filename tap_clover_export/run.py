@@ -25,7 +25,7 @@ from tap_clover_export.scheduling.limits import Limits
 from tap_clover_export.scheduling.queue import Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from pendulum import DateTime
 
@@ -78,6 +78,7 @@ class Run:
         state: dict[str, Any],
         state_writer: WritesState,
         *,
+        full_tables: Collection[str] = (),
         clock: Clock | None = None,
         workers: int | None = None,
     ) -> None:
@@ -88,6 +89,7 @@ class Run:
             streams: The streams to export.
             state: Singer's state, changed in place.
             state_writer: Writes it.
+            full_tables: The streams of which everything is exported, whatever the state says.
             clock: The time; the system's unless given.
             workers: How many threads; 0 does everything in the caller's thread.
 
@@ -100,7 +102,7 @@ class Run:
         self._workers = workers
         self._queue: Queue | None = None
         self.signal: int | None = None
-        self.bookmarks = Bookmarks(state, settings.lookback)
+        self.bookmarks = Bookmarks(state, settings.lookback, full_tables)
         self.stats = RunStats(self._clock.now)
         self.progress_log = ProgressLog(self.stats)
         now = self.now()
@@ -169,7 +171,10 @@ class Run:
     def prepare(self) -> None:
         """Say what there is to do."""
         if not self.plans:
-            logger.warning("No stream is selected in the catalog; there is nothing to do.")
+            logger.warning(
+                "No stream is selected, or stream_maps removes those that are; there is nothing "
+                "to do."
+            )
         now = self.now()
         for plan in self.plans:
             if plan.partition.merchant.start > now:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context
     from singer_sdk.helpers.types import Record as Row
+    from singer_sdk.singerlib.catalog import Catalog
 
     from tap_clover_export.exports.export import Export
     from tap_clover_export.records.decoder import Record
@@ -67,6 +68,12 @@ class ExportStream(Stream):
         return Reader(self.name, self.schema, fast_path.deselected_roots(self))
 
     @functools.cached_property
+    def _absent(self) -> Row:
+        """Null for every selected root field: maps may name one that Clover left out."""
+        deselected = fast_path.deselected_roots(self)
+        return dict.fromkeys(name for name in self.schema["properties"] if name not in deselected)
+
+    @functools.cached_property
     def counter(self) -> RecordCounter:
         """Counts the stream's records over the whole run."""
         return RecordCounter(self.name, self.tap.run.stats.stream(self.name))
@@ -80,6 +87,12 @@ class ExportStream(Stream):
     @override
     def partitions(self) -> list[dict[str, Any]]:
         return [{"merchant_id": merchant.id} for merchant in self.tap.settings.merchants]
+
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Take the catalog over, but for the replication key, which is always the tap's."""
+        super().apply_catalog(catalog)
+        self.replication_key = REPLICATION_KEY
 
     def announce(self) -> None:
         """Write the SCHEMA message."""
@@ -95,7 +108,7 @@ class ExportStream(Stream):
         for export in self.exports(context):
             for records in self.files(export):
                 for record in records:
-                    yield self.reader.plain(record)
+                    yield self._absent | self.reader.plain(record)
                     self.tap.run.raise_if_stopped()
             self.finish(export)
 

@@ -23,9 +23,11 @@ from tap_clover_export.preview import overview
 from tap_clover_export.run import Run
 from tap_clover_export.settings import settings
 from tap_clover_export.settings.hosts import REGIONS
-from tap_clover_export.singer import cli
+from tap_clover_export.signals import end_at_once
+from tap_clover_export.singer import catalog, cli
+from tap_clover_export.singer.catalog import Wishes
 from tap_clover_export.singer.messages import StateWriter, Writer
-from tap_clover_export.singer.sync import Loop, end_at_once
+from tap_clover_export.singer.sync import Loop
 from tap_clover_export.streams import ExportStream, OrdersStream, PaymentsStream
 
 if TYPE_CHECKING:
@@ -208,8 +210,24 @@ class TapCloverExport(Tap):
     ).to_dict()
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        self._wishes = Wishes(options.get("catalog"))
         super().__init__(**options)
         self._state_writer = StateWriter(self.message_writer, self.clock.now)
+
+    @override
+    def setup_mapper(self) -> None:
+        """Make the stream maps; a stream that they remove counts as not selected."""
+        super().setup_mapper()
+        stream_maps = self.config.get("stream_maps") or {}
+        catalog.raise_without_faker(stream_maps)
+        for name, stream in self.streams.items():
+            if catalog.removed(self.mapper, name):
+                stream.selected = False
+        for doubt in (
+            *self._wishes.doubts(self.streams),
+            *catalog.unknown_maps(stream_maps, self.streams),
+        ):
+            self.logger.warning("%s", doubt)
 
     @override
     def discover_streams(self) -> list[ExportStream]:
@@ -246,7 +264,13 @@ class TapCloverExport(Tap):
     def _plan(self, settings: Settings, streams: list[str]) -> Run:
         state = cast("dict[str, Any]", self.state)
         return Run(
-            settings, streams, state, self._state_writer, clock=self.clock, workers=self.workers
+            settings,
+            streams,
+            state,
+            self._state_writer,
+            full_tables=self._wishes.full_tables,
+            clock=self.clock,
+            workers=self.workers,
         )
 
     @override  # type: ignore[misc]

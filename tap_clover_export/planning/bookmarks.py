@@ -14,7 +14,7 @@ from tap_clover_export.planning.plan import EXPORT_ID, PartitionState, PendingEx
 from tap_clover_export.planning.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from pendulum import DateTime
 
@@ -32,18 +32,22 @@ class Bookmarks:
         state: Singer's state, changed in place.
     """
 
-    def __init__(self, state: dict[str, Any], lookback: dt.timedelta) -> None:
+    def __init__(
+        self, state: dict[str, Any], lookback: dt.timedelta, full_tables: Collection[str] = ()
+    ) -> None:
         """Take a state in.
 
         Args:
             state: Singer's state.
             lookback: How much before a bookmark is exported again.
+            full_tables: The streams that are exported from their start on, bookmark or not.
 
         Raises:
             StateError: A state of another shape.
         """
         self.state = state
         self._lookback = lookback
+        self._full_tables = full_tables
         self._entries = _entries(state)
         self._held: set[Partition] = set()
         self._exported: dict[Partition, DateTime] = {}
@@ -64,7 +68,10 @@ class Bookmarks:
         Raises:
             StateError: An entry that this tap did not write.
         """
-        return read(self.entry(partition.stream, partition.merchant.id), str(partition))
+        standing = read(self.entry(partition.stream, partition.merchant.id), str(partition))
+        if partition.stream in self._full_tables:
+            return dataclasses.replace(standing, bookmark=None, exported=None)
+        return standing
 
     def requested(self, partition: Partition, pending: Iterable[PendingExport]) -> None:
         """What Clover was asked for changed."""

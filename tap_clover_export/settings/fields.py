@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pendulum import DateTime
+
+PROJECT_ROOT = "MELTANO_PROJECT_ROOT"
+"""The variable in which Meltano says where its project lies."""
 
 
 class Fields:
@@ -59,8 +63,10 @@ class Fields:
 
     def path(self, name: str, given: str) -> Path:
         """A path, with the user's home for `~`."""
+        # Rule 15: Meltano runs the tap where the user stands, not where the project lies.
+        root = os.environ.get(PROJECT_ROOT, "")
         try:
-            return Path(given).expanduser()
+            return Path(root) / Path(given).expanduser()
         except RuntimeError:
             self.reasons.append(f"{name} names a home that is unknown; give a full path.")
             return Path(given)

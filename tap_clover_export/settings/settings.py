@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tap_clover_export.errors import SettingsError
-from tap_clover_export.settings.fields import Fields
+from tap_clover_export.settings.fields import PROJECT_ROOT, Fields
 from tap_clover_export.settings.hosts import network_zone
 from tap_clover_export.settings.merchants import Merchants
 
@@ -177,7 +177,7 @@ class _Reader(Fields):
     def _token_store(self) -> Path:
         if given := self.text("token_store"):
             return self.path("token_store", given)
-        if project := os.environ.get("MELTANO_PROJECT_ROOT"):
+        if project := os.environ.get(PROJECT_ROOT):
             return Path(project, ".meltano", "tap-clover-export", "tokens.json")
         try:
             state = Path(os.environ.get("XDG_STATE_HOME", ""))

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tap_clover_export.clover.client import Client
     from tap_clover_export.settings.merchants import Merchant
 
+logger = logging.getLogger("tap-clover-export")
+
 
 class Command(SingerCommand):
     """Ends with the reason, in a sentence, instead of a traceback."""
@@ -137,13 +139,25 @@ def merge_configs(paths: Iterable[str], read: Callable[[str], _ConfigInput]) -> 
 
 
 def read_state(file: IO[str]) -> dict[str, Any]:
-    """Read the state.
+    """Read the state; of many lines, as loaders write them, the last one counts.
 
     Raises:
         InputError: It is no JSON.
         StateError: It holds no state.
     """
-    return bookmarks.unwrap(_read(file, "state"))
+    return bookmarks.unwrap(_read(file, "state", _parse_state))
+
+
+def _parse_state(text: str) -> Any:  # noqa: ANN401
+    if not text.strip():
+        logger.warning("The state is empty; everything is exported from start_date on.")
+        return {}
+    try:
+        return load_json(text)
+    except ValueError:
+        lines = text.strip().splitlines()
+        load_json(lines[0])  # fails as well where the whole is one text that is broken
+        return load_json(lines[-1])
 
 
 def read_catalog(file: IO[str]) -> dict[str, Any]:
@@ -158,9 +172,13 @@ def read_catalog(file: IO[str]) -> dict[str, Any]:
     return catalog
 
 
-def _read(file: IO[str], kind: str) -> Any:  # noqa: ANN401
+def _read(
+    file: IO[str],
+    kind: str,
+    parse: Callable[[str], Any] = load_json,
+) -> Any:  # noqa: ANN401
     try:
-        return load_json(file.read())
+        return parse(file.read())
     except ValueError as error:
         raise InputError.not_json(kind, file.name, error) from error
 

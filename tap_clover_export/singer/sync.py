@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from tap_clover_export.errors import OutputClosedError, RecordError, Stopped, unexpected
 from tap_clover_export.progress import display
+from tap_clover_export.signals import SIGNALS, end_at_once
 from tap_clover_export.singer.cli import detach_stdout
 from tap_clover_export.singer.fast_path import map_failure
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from tap_clover_export.singer.messages import Writer
 
 logger = logging.getLogger("tap-clover-export")
-
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
-"""What stops a run."""
 
 
 class Emits(Protocol):
@@ -135,9 +133,3 @@ class Loop:
             logger.error(missing)
             return 1
         return 0
-
-
-def end_at_once(signum: int) -> None:
-    """End the process as the signal does where nothing handles it."""
-    signal.signal(signum, signal.SIG_DFL)
-    signal.raise_signal(signum)

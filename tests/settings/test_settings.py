@@ -536,6 +536,22 @@ def test_paths_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert read.token_store == tmp_path / "tokens.json"
 
 
+def test_relative_paths_begin_at_the_meltano_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both paths do where Meltano names its project; a full path and a home stay as they are."""
+    monkeypatch.setenv("MELTANO_PROJECT_ROOT", str(tmp_path))
+    monkeypatch.setenv("HOME", "/home/x")
+    _file(tmp_path, f"merchant_id,access_token\nM4,{OTHER}\n")
+    read = _read(merchants_file="merchants", token_store="kept/tokens.json")
+    assert read.merchants[1].id == "M4"
+    assert read.token_store == tmp_path / "kept" / "tokens.json"
+    assert _read(token_store="/full/path").token_store == Path("/full/path")
+    assert _read(token_store="~/path").token_store == Path("/home/x/path")
+    monkeypatch.delenv("MELTANO_PROJECT_ROOT")
+    assert _read(token_store="tokens.json").token_store == Path("tokens.json")
+
+
 @pytest.mark.parametrize("name", ["token_store", "merchants_file"])
 def test_homes_of_unknown_users_are_refused(name: str) -> None:
     """The home of a user who does not exist is a reason, not a traceback."""

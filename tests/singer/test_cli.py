@@ -214,6 +214,19 @@ def test_a_stream_map_that_fails(
         assert sorted(came) == sorted(r["id"] for r in simulator.records(ONE, other))  # type: ignore[arg-type]
 
 
+def test_a_stream_map_that_needs_faker(tmp_path: Path) -> None:
+    """The package that is missing is named before anything is exported."""
+    with clover(days=3) as simulator:
+        settings = config_for(simulator, stream_maps={"orders": {"note": "fake.name()"}})
+        done = command("--config", write_config(tmp_path, settings))
+        assert simulator.requests == []
+    assert done.returncode == 1
+    assert last(done.stderr) == (
+        "stream_maps can't be used (fake needs the package faker, which is not installed here); "
+        "correct them."
+    )
+
+
 def write(path: Path, text: str) -> str:
     """A file; answers its path."""
     path.write_text(text)
@@ -242,9 +255,10 @@ runpy.run_module("tap_clover_export", run_name="__main__", alter_sys=True)
 """The command, saying when it has made its first arrangement for signals and begins to load."""
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("delay", [0, 0.05, 0.15])
-def test_interrupt_while_it_loads(delay: float, tmp_path: Path) -> None:
-    """Ctrl-C in the first moments ends the command without a traceback."""
+def test_interrupt_while_it_loads(number: signal.Signals, delay: float, tmp_path: Path) -> None:
+    """A signal in the first moments ends the command without a traceback."""
     run = subprocess.Popen(
         [sys.executable, "-c", LOADING, "--config", write_config(tmp_path, GOOD)],
         stdout=subprocess.PIPE,
@@ -254,9 +268,9 @@ def test_interrupt_while_it_loads(delay: float, tmp_path: Path) -> None:
     assert run.stdout
     assert run.stdout.readline() == "loading\n"
     time.sleep(delay)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(number)
     _, log = run.communicate(timeout=30)
-    assert run.returncode in (-signal.SIGINT, 128 + signal.SIGINT)
+    assert run.returncode in (-number, 128 + number)
     assert "Traceback" not in log
 
 
@@ -386,6 +400,42 @@ def test_a_refused_token_fails_its_merchant_only(tmp_path: Path) -> None:
             if message.get("stream") == "orders" and "record" in message
         }
         assert got == {record["id"] for record in simulator.records(TWO, "ORDERS")}
+
+
+def test_of_a_state_of_many_lines_the_last_counts(tmp_path: Path) -> None:
+    """A loader's whole output is a state, whatever form its lines have."""
+    lines = [
+        {"bookmarks": {"orders": {"partitions": [entry]}}}
+        for entry in (
+            {
+                "context": {"merchant_id": ONE},
+                "replication_key": "modifiedTime",
+                "replication_key_value": f"2026-0{month}-01T00:00:00.000Z",
+            }
+            for month in (2, 3)
+        )
+    ]
+    config = write_config(tmp_path, GOOD | {"merchant_id": ONE})
+    for form in (lines, [{"type": "STATE", "value": line} for line in lines]):
+        state = write(tmp_path / "s", "".join(f"{json.dumps(line)}\n" for line in form) + "\n")
+        done = command("--config", config, "--state", state, "--plan=json")
+        assert json.loads(done.stdout)["streams"][0]["bookmark"] == "2026-03-01T00:00:00.000Z"
+
+
+def test_a_state_whose_last_line_is_torn_is_refused(tmp_path: Path) -> None:
+    """It is not taken for the one before."""
+    state = write(tmp_path / "s", '{"bookmarks": {}}\n{"bookmarks": {"ord')
+    done = command("--config", write_config(tmp_path, GOOD), "--state", state, "--plan")
+    assert done.returncode == 1
+    assert last(done.stderr).startswith(f"The state {state} is not JSON (Unterminated string")
+
+
+def test_an_empty_state_begins_from_the_start(tmp_path: Path) -> None:
+    """With a warning, as a shell may have emptied the file."""
+    state = write(tmp_path / "s", "\n")
+    done = command("--config", write_config(tmp_path, GOOD), "--state", state, "--plan")
+    assert done.returncode == 0
+    assert "The state is empty; everything is exported from start_date on." in done.stderr
 
 
 def test_a_state_as_meltano_keeps_it(tmp_path: Path) -> None:

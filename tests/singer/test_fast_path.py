@@ -15,10 +15,17 @@ from tests.support.harness import ONE, TWO, TYPES, Outcome, assert_whole, catalo
 
 
 def without_times(outcome: Outcome) -> list[dict[str, Any]]:
-    """Every RECORD without the time of its extraction."""
+    """Every RECORD without the time of its extraction, null for each field that it lacks."""
+    messages = outcome.messages
+    absent = {
+        message["stream"]: dict.fromkeys(message["schema"]["properties"])
+        for message in messages
+        if message["type"] == "SCHEMA"
+    }
     return [
         {name: value for name, value in message.items() if name != "time_extracted"}
-        for message in outcome.messages
+        | {"record": absent[message["stream"]] | message["record"]}
+        for message in messages
         if message["type"] == "RECORD"
     ]
 
@@ -32,7 +39,10 @@ CASES: dict[str, list[tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_bytes_equal_the_sdk_s_own_path(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of records, odd ones among them, come out of both paths alike."""
+    """Thousands of records, odd ones among them, come out of both paths alike.
+
+    But that the SDK's path has null where the other has nothing.
+    """
     selected = catalog(*CASES[case])
     with clover(days=25, orders_per_day=60, odd=True, unknown_fields=True) as simulator:
         fast = sync(simulator, catalog=selected)
@@ -40,6 +50,10 @@ def test_bytes_equal_the_sdk_s_own_path(case: str, monkeypatch: pytest.MonkeyPat
         slow = sync(simulator, catalog=selected, end_date=fast.bookmark("orders", ONE))
     assert len(fast.records("orders")) > 1000
     assert without_times(fast) == without_times(slow)
+    for message in slow.messages:
+        if message["type"] == "SCHEMA":
+            names = message["schema"]["properties"].keys()
+            assert all(row.keys() == names for row in slow.records(message["stream"]))
     assert [m for m in fast.messages if m["type"] == "SCHEMA"] == [
         m for m in slow.messages if m["type"] == "SCHEMA"
     ]
@@ -90,6 +104,26 @@ def test_stream_maps() -> None:
     assert [record["id"] for record in outcome.records("orders")] == expected
     assert all(record["dollars"] == record["total"] for record in outcome.records("orders"))
     assert all("note" not in record for record in outcome.records("orders"))
+
+
+def test_stream_maps_of_fields_that_clover_left_out() -> None:
+    """A declared field that a record lacks is null, so that a map can name it."""
+    maps = {
+        "payments": {"tip": "tipAmount", "rounded": "(cashTendered or 0) // 100"},
+        "orders": {"remark": "note"},
+    }
+    with clover(days=10) as simulator:
+        held = {
+            kind: {record["id"]: record for record in simulator.records(ONE, kind)}  # type: ignore[arg-type]
+            for kind in TYPES.values()
+        }
+        outcome = sync(simulator, stream_maps=maps)
+    assert outcome.code == 0
+    for stream, name, field in (("payments", "tip", "tipAmount"), ("orders", "remark", "note")):
+        records = held[TYPES[stream]]
+        assert {field in record for record in records.values()} == {True, False}
+        for row in outcome.records(stream):
+            assert row[name] == row[field] == records[row["id"]].get(field)
 
 
 def test_flattening() -> None:
