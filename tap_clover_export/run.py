@@ -179,11 +179,13 @@ class Run:
         for plan in self.plans:
             if plan.partition.merchant.start > now:
                 logger.warning("The start_date of %s lies in the future.", plan.partition)
-            elif plan.bookmark and plan.bookmark > now + AHEAD:
-                logger.warning(
-                    "The bookmark of %s lies in the future; correct the state, or nothing of it is "
-                    "exported until then.",
+            elif plan.bookmark and plan.bookmark > now:
+                logger.log(
+                    logging.WARNING if plan.bookmark > now + AHEAD else logging.INFO,
+                    "The bookmark of %s lies in the future, at %s; nothing of it is exported until "
+                    "then: look at this machine's clock, or correct the state.",
                     plan.partition,
+                    times.to_text(plan.bookmark),
                 )
         for plan in self.plans:
             self.stats.planned(plan.partition, plan.count)

@@ -356,7 +356,8 @@ class TapCloverExport(Tap):
             return
         config: _ConfigInput = ctx.params.get("config", _ConfigInput())
         tap = cls(config=config.config, parse_env_config=config.parse_env)
-        ctx.exit(0 if cli.check(tap.run.client, tap.settings.merchants, click.echo) else 1)
+        accepted = cli.check(tap.run.client, tap.settings.merchants, tap.clock, click.echo)
+        ctx.exit(0 if accepted else 1)
 
     @override
     @classmethod

@@ -28,6 +28,9 @@ FILE_BYTES = 256 << 20
 FILE_LIMIT = "TAP_CLOVER_EXPORT_MAX_FILE_MIB"
 """The largest file that is downloaded, and the environment's variable that says another."""
 
+TEN_YEARS = 87_600
+"""In hours: no run lasts longer."""
+
 _NOWHERE = Path(os.devnull)
 """Where tokens of a user without a home are kept: nowhere; fixed tokens need no store."""
 
@@ -85,7 +88,7 @@ class _Reader(Fields):
             )
         end = self.time("end_date", self.config.get("end_date"))
         limited = "max_run_hours" in self.config
-        max_run = 3600 * self._number("max_run_hours", above=0) if limited else None
+        max_run = 3600 * self._number("max_run_hours", above=0, most=TEN_YEARS) if limited else None
         client_id = self.text("client_id")
         merchants = Merchants(self.config, self.reasons).read(api_url, start, end)
         settings = Settings(

@@ -24,20 +24,29 @@ from tap_clover_export.errors import (
     CloverError,
     InputError,
     OutputClosedError,
+    RateLimitedError,
+    ServiceUnavailableError,
     StateError,
     TokenStoreError,
     UnauthorizedError,
     in_short,
 )
+from tap_clover_export.exports.retry import Backoff
 from tap_clover_export.planning import bookmarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from tap_clover_export.clock import Clock
     from tap_clover_export.clover.client import Client
     from tap_clover_export.settings.merchants import Merchant
 
 logger = logging.getLogger("tap-clover-export")
+
+
+CHECK_SECONDS = 120.0
+LONGEST_CHECK_PAUSE = 30.0
+"""How long `--test` waits for a merchant's answer, and at a time."""
 
 
 class Command(SingerCommand):
@@ -183,27 +192,37 @@ def _read(
         raise InputError.not_json(kind, file.name, error) from error
 
 
-def check(client: Client, merchants: Iterable[Merchant], say: Callable[[str], object]) -> bool:
-    """Ask Clover once for each merchant whether its token is accepted; a line each."""
+def check(
+    client: Client, merchants: Iterable[Merchant], clock: Clock, say: Callable[[str], object]
+) -> bool:
+    """Ask Clover once for each merchant whether its token may export; a line each."""
     accepted = True
     for merchant in merchants:
-        where = f"{merchant.id} ({merchant.region})"
+        verdict = "accepted"
         try:
-            client.check(merchant)
+            _check_patiently(client, merchant, clock)
+        except UnauthorizedError as error:
+            verdict = f"refused: {unauthorized_message(merchant, error)}"
         except CloverError as error:
-            accepted = False
-            verdict = (
-                f"refused: {unauthorized_message(merchant, error)}"
-                if isinstance(error, UnauthorizedError)
-                else f"not reachable: {error}; look at the network, region and api_url"
-            )
-            say(f"{where}: {verdict}.")
+            verdict = f"not reachable: {error.in_full()}; look at the network, region and api_url"
         except TokenStoreError as error:
-            accepted = False
-            say(f"{where}: refused: {error}")
-        else:
-            say(f"{where}: accepted.")
+            verdict = f"refused: {str(error).rstrip('.')}"
+        accepted &= verdict == "accepted"
+        say(f"{merchant.id} ({merchant.region}): {verdict}.")
     return accepted
+
+
+def _check_patiently(client: Client, merchant: Merchant, clock: Clock) -> None:
+    """Check a token; a 429 or 503 that passes within a minute or two is waited for."""
+    end, backoff = clock.monotonic() + CHECK_SECONDS, Backoff(LONGEST_CHECK_PAUSE)
+    while True:
+        try:
+            return client.check(merchant)
+        except (RateLimitedError, ServiceUnavailableError) as error:
+            pause = backoff.next() if error.retry_after is None else error.retry_after
+            if clock.monotonic() + pause > end:
+                raise
+        clock.sleep(pause)
 
 
 def detach_stdout() -> None:

@@ -76,6 +76,9 @@ class Loop:
             detach_stdout()
             logger.error("%s", error)  # noqa: TRY400
             return 1
+        except Exception:
+            self._run.close()  # an error of our own: what was finished stands in a last STATE
+            raise
         return self._exit_code()
 
     def sync_and_exit(self) -> NoReturn:
