@@ -71,7 +71,7 @@ class Auth:
         self._now = now
         self._session = open_session()
         self._pairs: dict[str, TokenPair] = {}
-        self._refused: dict[Secret, _Refusal] = {}
+        self._refused: dict[Secret, _RefreshRefusal] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def token(self, merchant: Merchant) -> Secret:
@@ -122,10 +122,11 @@ class Auth:
 
     def _refresh(self, merchant: Merchant, good: Callable[[TokenPair], bool]) -> TokenPair:
         """A good pair out of the store, where another process put it, or a fresh one."""
-        with self._store.turn(merchant.id):
+        # Rule 14: under one lock over processes, and kept before its first use.
+        with self._store.refresh_lock(merchant.id):
             pair = self._kept(merchant)
             if not good(pair) or self._stale(pair):
-                with self._store.room():
+                with self._store.reserve_space():
                     pair = self._spend(merchant, pair)
                     with self._store.locked() as store:
                         store.put(merchant.id, pair)
@@ -151,7 +152,7 @@ class Auth:
         auth = RefreshTokenBody(self._client_id, spent)
         with send(self._session, "POST", url, auth) as response:
             if response.status_code in (400, 401, 403):
-                self._refused[spent] = _Refusal.of(response)
+                self._refused[spent] = _RefreshRefusal.of(response)
                 raise _login_needed(merchant, self._refused[spent])
             try:
                 raise_for(response)
@@ -162,14 +163,14 @@ class Auth:
             return _pair(read_body(response), pair.seed, spent, now)
 
 
-class _Refusal(NamedTuple):
+class _RefreshRefusal(NamedTuple):
     """Status of a refused refresh, and whether Clover says `true` or `false` to a recovery."""
 
     status: int
     recovery: str
 
     @classmethod
-    def of(cls, response: requests.Response) -> _Refusal:
+    def of(cls, response: requests.Response) -> _RefreshRefusal:
         said = response.headers.get("X-Clover-Recovery-Available", "")
         return cls(response.status_code, said.strip().lower())
 
@@ -210,7 +211,7 @@ def _pair(content: bytes, seed: str, spent: Secret, now: float) -> TokenPair:
     )
 
 
-def _login_needed(merchant: Merchant, refusal: _Refusal) -> LoginNeededError:
+def _login_needed(merchant: Merchant, refusal: _RefreshRefusal) -> LoginNeededError:
     """What a person does; what recovery takes is known from public clients of it."""
     when = {"true": "as Clover offers now"}.get(refusal.recovery, "within two weeks")
     recovery = (
@@ -229,7 +230,7 @@ def _login_needed(merchant: Merchant, refusal: _Refusal) -> LoginNeededError:
 
 def unauthorized_message(merchant: Merchant, error: CloverError) -> str:
     """What to say of a token that Clover refused."""
-    # Rule 6: Clover answers 401 to a missing permission too, so all likely causes are named.
+    # Clover answers 401 to a missing permission too, so all likely causes are named.
     return (
         f"Clover refused the token of merchant {merchant.id} in region {merchant.region} "
         f"({error.in_full()}); check that the region is right, that the token is this merchant's "

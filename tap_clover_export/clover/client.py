@@ -103,7 +103,7 @@ class Client:
             UnauthorizedError: It may not.
             CloverError: It can't be told just now.
         """
-        # Rule 15: this request needs the permissions that an export needs, and no other.
+        # This request needs the permissions that an export needs, and no other.
         try:
             check_object(self._call("GET", merchant, f"/exports/{NO_EXPORT}"))
         except (UnauthorizedError, TransientError, ServiceUnavailableError, RateLimitedError):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCK_SECONDS = 180.0
-GLANCE = 0.01
+LOCK_POLL_SECONDS = 0.01
 NONE = Secret("")
 _SECRETS = ("refresh_token", "access_token", "spent_token")
 _SPARE_BYTES = 1 << 16
@@ -70,7 +70,7 @@ class TokenStore:
         self._mine = threading.local()
 
     @contextlib.contextmanager
-    def turn(self, merchant_id: str) -> Iterator[None]:
+    def refresh_lock(self, merchant_id: str) -> Iterator[None]:
         """Be the only one, over threads and processes, that refreshes a merchant's token.
 
         Raises:
@@ -105,20 +105,20 @@ class TokenStore:
             return None
 
     @contextlib.contextmanager
-    def room(self) -> Iterator[None]:
+    def reserve_space(self) -> Iterator[None]:
         """Make sure, before a token is spent, that its successor can be written.
 
         Raises:
             TokenStoreError: There is no room.
         """
-        with _told():
+        with _os_errors_as_sentences():
             self._sweep()
             descriptor, name = tempfile.mkstemp(
                 prefix=f"{self._path.name}.", suffix=".room", dir=self._path.parent
             )
         try:
             with os.fdopen(descriptor, "r+b") as file:
-                with _told():
+                with _os_errors_as_sentences():
                     _check(descriptor)
                     file.write(os.urandom(len(self._content()) + _SPARE_BYTES))  # no compression
                     _sync(file)
@@ -130,7 +130,7 @@ class TokenStore:
                 os.unlink(name)  # noqa: PTH108
 
     def put(self, merchant_id: str, pair: TokenPair) -> None:
-        """Keep a pair, on disk before it returns; a crash amid it is made good by `locked`."""
+        """Keep a pair, on disk before it returns; a crash in the middle of it is made good by `locked`."""
         if not getattr(self._mine, "room", None):
             raise TokenStoreError("token_store has no room made; this is a fault of the tap.")
         name, file = self._mine.room
@@ -146,17 +146,17 @@ class TokenStore:
     @contextlib.contextmanager
     def _lock(self, path: Path) -> Iterator[None]:
         try:
-            with _told():
+            with _os_errors_as_sentences():
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 lock = filelock.FileLock(path, mode=0o600, thread_local=False)
-                held = lock.acquire(timeout=LOCK_SECONDS, poll_interval=GLANCE)
+                held = lock.acquire(timeout=LOCK_SECONDS, poll_interval=LOCK_POLL_SECONDS)
         except filelock.Timeout as error:
             raise TokenStoreError("token_store is locked by another run; end that one.") from error
         except NotImplementedError as error:
             raise TokenStoreError(
                 "token_store lies where files can't be locked; give another path."
             ) from error
-        with held, _told():
+        with held, _os_errors_as_sentences():
             yield
 
     def _content(self) -> bytes:
@@ -204,7 +204,7 @@ class TokenStore:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _os_errors_as_sentences() -> Iterator[None]:
     """Turn what the system refuses into a sentence."""
     try:
         yield

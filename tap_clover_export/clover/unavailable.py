@@ -71,7 +71,7 @@ def interpret_503(words: str, region: str, now: DateTime, table: Hours | None) -
         now: The time of the refusal.
         table: The hours that count where the words name none.
     """
-    # Rule 5: Clover's words win over the table, the table over a guess.
+    # Clover's words win over the table, the table over a guess.
     hours = read(words, region)
     if hours and not hours.is_open(now):
         return Unavailability(closed=True, until=hours.next_opening(now), hours=hours)

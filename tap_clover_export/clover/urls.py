@@ -1,4 +1,4 @@
-"""Which addresses a token or a file may go to (rule 4)."""
+"""Which addresses a token or a file may go to."""
 
 from __future__ import annotations
 

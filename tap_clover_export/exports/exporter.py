@@ -120,7 +120,7 @@ class Exporter:
             return self._judge.not_found(export)
         except BadRequestError as error:
             if error.too_much:
-                return self._retry(export, error, Stage.POLL)  # which passes (rule 6)
+                return self._retry(export, error, Stage.POLL)  # which passes
             raise
         return self._judge.polled(export, answer)
 
@@ -148,7 +148,7 @@ class Exporter:
                 return _no_file(error)
             return self._retry(export, error, Stage.POLL)
         except RateLimitedError as error:
-            # Rule 5: what the files' host says is a matter of this file, not of the API.
+            # What the files' host says is a matter of this file, not of the API.
             return Working(error.retry_after or attempts.busy_backoff.next(), finished=True)
         except TransientError as error:
             return self._retry(export, error, Stage.POLL)
@@ -197,7 +197,7 @@ class Exporter:
 
     @_faced.register
     def _(self, error: RateLimitedError, export: Export) -> Outcome:
-        # Rule 5: a 429 is an answer, not an outage; it fails nobody.
+        # A 429 is an answer, not an outage; it fails nobody.
         export.attempts.answered()
         return RateLimited(error.scope, error.retry_after)
 
@@ -212,7 +212,7 @@ class Exporter:
         export.attempts.answered()
         if export.stage is Stage.CREATE:
             return Refused(meaning.closed, pause, meaning.hours)
-        # Rule 5: whether Clover refuses polls and files too while it is closed is unknown.
+        # Whether Clover refuses polls and files too while it is closed is unknown.
         attempts, monotonic = export.attempts, self._clock.monotonic()
         attempts.refused = monotonic if attempts.refused is None else attempts.refused
         if self._judge.open_for_long(export, monotonic - attempts.refused):

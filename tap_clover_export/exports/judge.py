@@ -74,7 +74,7 @@ class Judge:
 
     def too_wide(self, export: Export, error: BadRequestError) -> Outcome | None:
         """A 400 to a request that may pass, or be too much; None where it is neither."""
-        # Rule 6: "Internal Error" is Clover's word for too much; exactly 30 days may be too wide.
+        # "Internal Error" is Clover's word for too much; exactly 30 days may be too wide.
         export.attempts.answered()
         if error.too_much:
             export.attempts.too_much += 1
@@ -86,7 +86,7 @@ class Judge:
         return halves and Split(halves, f"Clover refused {export} as a whole ({error.in_full()})")
 
     def _narrowed(self, export: Export, answer: ExportAnswer) -> Outcome:
-        # Rule 2: an answer that covers less than was asked is no answer to it.
+        # An answer that covers less than was asked is no answer to it.
         halves = export.window.halves() if answer.type in (None, export.partition.type) else None
         if halves is None:
             return Failed(
@@ -97,7 +97,7 @@ class Judge:
 
     def _plausible(self, created: DateTime | None) -> DateTime:
         """When an export was created, by Clover's clock where that can be."""
-        # Rule 3: a createdTime more than a day from our own clock is not believed.
+        # A createdTime more than a day from our own clock is not believed.
         now = self._now()
         if created is None or abs(created - now) <= APART:
             return created or now
@@ -128,7 +128,7 @@ class Judge:
         """404 to a poll."""
         age = self._clock.monotonic() - export.requested
         if not export.resumed and age < retry.YOUNG_SECONDS:
-            # Rule 6: what was made just now may not be known everywhere yet.
+            # What was made just now may not be known everywhere yet.
             return Working(max(1.0, age / 2))
         return self._lost(export, "is gone")
 

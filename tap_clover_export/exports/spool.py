@@ -24,6 +24,8 @@ EXPORT_BYTES = 8 << 30
 def _unnamed() -> io.FileIO:
     """An unnamed temporary file.
 
+    Rule 8: no file outlives the run, not even one that a SIGKILL ends.
+
     Left to itself `tempfile` first tries the directory with a named one, which a SIGKILL may leave.
     """
     make = functools.partial(tempfile.TemporaryFile, "w+b", 0, prefix="tap-clover-export-")
@@ -44,7 +46,7 @@ class Spool:
     """
 
     def __init__(self, most: int = EXPORT_BYTES) -> None:
-        """Make an empty spool that takes so many bytes at most."""
+        """Make an empty spool that takes this many bytes at most."""
         self._most = most
         try:
             self._file = _unnamed()

@@ -70,7 +70,7 @@ class Hours:
         )
 
     def spans(self, since: DateTime) -> Iterator[tuple[DateTime, DateTime]]:
-        """Every span that ends after a time, in order, for ever; none where never open."""
+        """Every span that ends after a time, in order, without end; none where never open."""
         if not any(self.week):
             return
         day = since.start_of("day")

@@ -82,8 +82,10 @@ def split(span: Window, width: dt.timedelta, pending: Iterable[Window] = ()) -> 
         span: The time to cover.
         width: The widest window.
         pending: Windows that Clover was asked for already. Those that lie in the span and
-            do not overlap an earlier one keep their bounds; the time between is cut anew.
+            do not overlap an earlier one keep their bounds; the time between is cut again.
     """
+    # Rule 1: neighbours share their edge in the requests, so that nothing falls between two windows
+    # whichever way Clover treats bounds; a record on the edge may come twice.
     begin = span.start
     for known in sorted(pending):
         if begin <= known.start < known.end <= span.end and known.width <= WIDEST:

@@ -21,7 +21,7 @@ logger = logging.getLogger("tap-clover-export.records")
 MAX_RECORDS = 5000
 """How many records are decoded at once; a file of Clover's has 1,000.
 
-Rule 8: memory is bounded by a file's bytes and by its number of records.
+Memory is bounded by a file's bytes and by its number of records.
 """
 
 BATCH_RECORDS = 1000
@@ -38,6 +38,7 @@ ADDED_FIELDS = ("merchant_id", "additional_fields")
 Record: TypeAlias = Any
 """An instance of a decoder's record class: times in milliseconds, nested JSON as bytes."""
 
+# Rule 12: integers keep all their digits, up to what a warehouse's column takes.
 _Integer = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _Time = Annotated[int, msgspec.Meta(ge=times.YEAR_1, le=times.YEAR_9999)]
 

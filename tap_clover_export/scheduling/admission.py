@@ -191,7 +191,7 @@ class Admission:
 
     def slot_at(self, region: Region) -> float:
         """When a region may be asked for another export; infinity where one has to end first."""
-        # Rule 9: refused as busy, a region's own limit is lowered, and slowly probes up again.
+        # Refused as busy, a region's own limit is lowered, and slowly probes up again.
         taken = len(region.at_clover)
         if self.running >= self._limits.slots:
             return math.inf
@@ -213,6 +213,7 @@ class Admission:
 
     def answer(self, export: Export, outcome: Outcome, *, creating: bool) -> None:
         """Take in what a request to the API came to."""
+        # Rule 5: whoever asks next, of whatever export, keeps to what any answer of a scope said.
         now, region = self._clock.monotonic(), self.region(export)
         for scope, budget in (("token", self._token(export)), ("app", self._app(export))):
             budget.under_way -= 1

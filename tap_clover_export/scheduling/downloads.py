@@ -56,7 +56,7 @@ class Downloads:
 
     def next(self) -> Export | None:
         """The export to fetch a file of next; it lies on disk from now on."""
-        # Rule 9: no brake on disk holds the head of a line, which gets as much again.
+        # No brake on disk holds the head of a line, which gets as much again.
         room = self._most - len(self.spooled)
         heads = room if self._tight else room + self._most
         heaps = [self._begun]

@@ -125,7 +125,7 @@ class Steps:
                 queue.pop()
                 wait = self._admission.token_free_at(export) - now
                 if only_heads and self._backlogs[export.partition].head is not export:
-                    # Rule 9: no brake on age holds the head of a line.
+                    # No brake on age holds the head of a line.
                     wait = BRAKE_SECONDS
                 if wait <= 0:
                     self._backlogs[export.partition].requesting = True

@@ -63,7 +63,7 @@ class Fields:
 
     def path(self, name: str, given: str) -> Path:
         """A path, with the user's home for `~`."""
-        # Rule 15: Meltano runs the tap where the user stands, not where the project lies.
+        # Meltano runs the tap where the user stands, not where the project lies.
         root = os.environ.get(PROJECT_ROOT, "")
         try:
             return Path(root) / Path(given).expanduser()

@@ -154,6 +154,7 @@ class _Reader(Fields):
         above: float = -math.inf,
         most: float = math.inf,
     ) -> float:
+        # Rule 15: numbers may come as text or Decimal, as Meltano's environment hands them over.
         value = self.config[name]
         try:
             number = math.nan if isinstance(value, bool) else float(value)

@@ -141,6 +141,7 @@ class StateWriter(SdkStateWriter):
 
     def write_if_due(self, state: dict[str, Any]) -> None:
         """Write the state if it changed and enough was written, or time passed, since the last."""
+        # Rule 10: a large state is written rarely, so that it stays a small share of the output.
         output = self._writer.written - self._written_at
         waited = self._now() - self._time
         if (

@@ -316,7 +316,7 @@ def test_a_store_of_thousands_stays_quick(path: Path) -> None:
     """
     pair = TokenPair("s" * 32, Secret("r" * 64), Secret("a" * 300), 1e9, 1e9, Secret("p" * 64))
     store = TokenStore(path)
-    with store.locked(), store.room():
+    with store.locked(), store.reserve_space():
         for number in range(3000):
             store._pairs[f"M{number}"] = token_store._packed(pair)
         store.put("M0", pair)
@@ -326,10 +326,10 @@ def test_a_store_of_thousands_stays_quick(path: Path) -> None:
         json.dumps(json.loads(path.read_bytes()))
         plain.append(time.thread_time() - begin)
         begin = time.thread_time()
-        with store.turn(f"M{number}"):
+        with store.refresh_lock(f"M{number}"):
             with store.locked():
                 store.get(f"M{number}")
-            with store.room(), store.locked():
+            with store.reserve_space(), store.locked():
                 store.put(f"M{number}", pair)
         spent.append(time.thread_time() - begin)
     assert path.stat().st_size > 1_000_000
@@ -564,7 +564,7 @@ def test_rooms_of_dead_runs_are_swept(path: Path) -> None:
 def test_a_torn_successor_is_dropped(path: Path, content: bytes) -> None:
     """A file that was not written whole never takes the store's place."""
     pair = TokenPair("seed", Secret("r"))
-    with TokenStore(path).locked() as store, store.room():
+    with TokenStore(path).locked() as store, store.reserve_space():
         store.put("M1", pair)
     Path(f"{path}.new").write_bytes(content)
     assert kept(path, "M1") == pair

@@ -18,7 +18,7 @@ def check(simulator: Simulator) -> tuple[bool, list[str]]:
     clock = JumpingClock(simulator.clock)
     tap = Tap(clock, 0, config=config_for(simulator))
     said: list[str] = []
-    accepted = cli.check(tap.run.client, tap.settings.merchants, clock, said.append)  # type: ignore[arg-type]
+    accepted = cli.check(tap.run.client, tap.settings.merchants, clock, said.append)
     tap.run.client.close()
     return accepted, said
 
