@@ -130,7 +130,7 @@ class TokenStore:
                 os.unlink(name)  # noqa: PTH108
 
     def put(self, merchant_id: str, pair: TokenPair) -> None:
-        """Keep a pair, on disk before it returns; a crash in the middle of it is made good by `locked`."""
+        """Keep a pair, on disk before it returns; `locked` makes good a crash in between."""
         if not getattr(self._mine, "room", None):
             raise TokenStoreError("token_store has no room made; this is a fault of the tap.")
         name, file = self._mine.room

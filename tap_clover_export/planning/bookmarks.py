@@ -93,7 +93,7 @@ class Bookmarks:
             created: When the export was made, by Clover's clock.
             pending: What was asked for and is not emitted.
         """
-        # Rule 3: an export shows what existed when it was made, so no bookmark passes Clover's clock.
+        # Rule 3: an export shows what existed when it was made; no bookmark passes Clover's clock.
         end = min(created, window.end) if created else window.end
         moves = partition not in self._held and end > window.start
         bookmark = end if moves else None

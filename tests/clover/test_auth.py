@@ -554,7 +554,7 @@ def test_rooms_of_dead_runs_are_swept(path: Path) -> None:
     for room in (old, young):
         room.write_bytes(b"")
     os.utime(old, (1, 1))
-    with TokenStore(path).room():
+    with TokenStore(path).reserve_space():
         pass
     assert not old.exists()
     assert young.exists()

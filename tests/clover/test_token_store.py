@@ -58,7 +58,7 @@ FIFO = textwrap.dedent(
 
 
 def _put(path: Path, merchant_id: str = "M1", pair: TokenPair = PAIR) -> None:
-    with TokenStore(path).locked() as store, store.room():
+    with TokenStore(path).locked() as store, store.reserve_space():
         store.put(merchant_id, pair)
 
 
@@ -248,7 +248,7 @@ def test_room_is_on_disk_before_the_token_is_spent(path: Path) -> None:
     _put(path)
     before = path.read_bytes()
     with TokenStore(path).locked() as store:
-        with store.room():
+        with store.reserve_space():
             (made,) = [p for p in path.parent.iterdir() if p.name not in _names(path)]
             assert made.stat().st_size >= len(before) + (1 << 16)
             assert _mode(made) == 0o600
@@ -266,7 +266,7 @@ def test_a_failed_refresh_leaves_the_store_as_it_was(path: Path) -> None:
     with (
         pytest.raises(ValueError, match="refused"),
         TokenStore(path).locked() as store,
-        store.room(),
+        store.reserve_space(),
     ):
         raise ValueError("refused")
 
@@ -277,7 +277,7 @@ def test_a_failed_refresh_leaves_the_store_as_it_was(path: Path) -> None:
 def test_room_is_for_one_time(path: Path) -> None:
     """After a room is closed it can't be used."""
     with TokenStore(path).locked() as store:
-        with store.room():
+        with store.reserve_space():
             store.put("M1", PAIR)
         with pytest.raises(TokenStoreError):
             store.put("M2", PAIR)
@@ -299,7 +299,7 @@ def test_a_put_is_synced_then_renamed(path: Path, monkeypatch: pytest.MonkeyPatc
         done.append("replace")
         replace(source, target)
 
-    with TokenStore(path).locked() as store, store.room():
+    with TokenStore(path).locked() as store, store.reserve_space():
         monkeypatch.setattr(os, "fsync", _fsync)
         monkeypatch.setattr(os, "replace", _replace)
         store.put("M1", PAIR)
@@ -337,7 +337,7 @@ def test_a_disk_that_gives_files_to_others_is_refused_at_once(
     with (
         pytest.raises(TokenStoreError, match="no regular file of this user; give another path"),
         TokenStore(path).locked() as store,
-        store.room(),
+        store.reserve_space(),
     ):
         pytest.fail("the token would be spent")
     assert {p.name for p in path.parent.iterdir()} == {f"{path.name}.lock"}
@@ -361,7 +361,7 @@ def test_a_disk_that_keeps_no_modes_is_refused_at_once(
     with store.locked():
         monkeypatch.setattr(os, "fchmod", refuse)
         monkeypatch.setattr(os, "fstat", open_to_all)
-        with pytest.raises(TokenStoreError, match="Operation not permitted"), store.room():
+        with pytest.raises(TokenStoreError, match="Operation not permitted"), store.reserve_space():
             pytest.fail("the token would be spent")
 
 
@@ -401,7 +401,7 @@ def test_no_room_is_a_sentence(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     with (
         pytest.raises(TokenStoreError, match=r"can't be used \(No space left on device\); give"),
         TokenStore(path).locked() as store,
-        store.room(),
+        store.reserve_space(),
     ):
         pytest.fail("the token would be spent")
     monkeypatch.undo()
@@ -462,8 +462,8 @@ def test_a_read_only_directory_is_refused_before_a_token_is_spent(kept: bool) ->
         with (
             _anybody(),
             pytest.raises(TokenStoreError, match=r"can't be used \(Permission denied\); give the"),
-            TokenStore(path).turn("M1"),
-            TokenStore(path).room(),
+            TokenStore(path).refresh_lock("M1"),
+            TokenStore(path).reserve_space(),
         ):
             pytest.fail("the token would be spent")
         Path(folder).chmod(0o755)
@@ -515,8 +515,9 @@ COUNTER = textwrap.dedent(
         with store.locked():
             pair = store.get("M1") or TokenPair("seed", Secret("0"))
             number = int(pair.refresh_token.reveal()) + 1
-            with store.room():
-                store.put("M1", TokenPair("seed", Secret(str(number)), spent_token=pair.refresh_token))
+            with store.reserve_space():
+                spent = pair.refresh_token
+                store.put("M1", TokenPair("seed", Secret(str(number)), spent_token=spent))
     """
 )
 
