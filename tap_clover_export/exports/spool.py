@@ -119,11 +119,17 @@ class Spool:
             start, length = start + len(part), length - len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def reject(self) -> None:
-        """Forget the file that was taken last, so that it is missing again."""
+    def reject(self) -> bool:
+        """Forget the file that was taken last, so that it is missing again.
+
+        Answers False where none was taken: it came out of another spool, which is gone.
+        """
         with self._lock:
+            if not self.taken:
+                return False
             self.taken -= 1
             del self._spans[self.taken], self.names[self.taken]
+            return True
 
     def close(self) -> None:
         """Give the disk back."""

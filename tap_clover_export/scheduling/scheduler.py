@@ -105,8 +105,7 @@ class Scheduler:
 
     def reject(self, export: Export, why: str) -> None:
         """Have the file that was taken last fetched again."""
-        if export.spool:
-            export.spool.reject()
+        if export.spool and export.spool.reject():
             export.bad = why
             if export.ready:
                 export.stage = Stage.DOWNLOAD
@@ -200,6 +199,7 @@ class Scheduler:
             self.backlogs[export.partition].requesting = False
         if export.stage is not Stage.DOWNLOAD:
             self._admission.answer(export, outcome, creating=creating)
+            self._steps.answered()
         if isinstance(outcome, Accepted):
             export.id, export.created = outcome.id, outcome.created
             export.requested = self._clock.monotonic()
@@ -269,7 +269,9 @@ class Scheduler:
             export.forget()
             self._touched.add(export.partition)
             self.backlogs[export.partition].request_again(export)
-        export.stage = outcome.stage
+        # A file may have been rejected while the last one was on its way.
+        missing = outcome.stage is Stage.READY and export.bad
+        export.stage = Stage.DOWNLOAD if missing else outcome.stage
         self._emission.add(export)
         self._steps.add(export, outcome.pause)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from typing import TYPE_CHECKING
 
 from tap_clover_export.exports.export import Stage
@@ -47,6 +48,7 @@ class Steps:
         self._queues: dict[str, RegionQueue] = {}
         self._timers: list[tuple[float, int, Export]] = []
         self._aging: list[tuple[float, int, Export]] = []
+        self._aside: list[Export] = []
         self._serial = 0
 
     def queue(self, region: Region) -> RegionQueue:
@@ -74,6 +76,12 @@ class Steps:
                 queue.add_poll(export)
             else:
                 queue.offer(self._backlogs[export.partition])
+
+    def answered(self) -> None:
+        """A request was answered: its token may be used again."""
+        aside, self._aside = self._aside, []
+        for export in aside:
+            self.add(export)
 
     def offer(self, backlog: Backlog) -> None:
         """Let a partition stand in line with the export that it needs next."""
@@ -130,7 +138,7 @@ class Steps:
                 if wait <= 0:
                     self._backlogs[export.partition].requesting = True
                     return export
-                self.add(export, min(wait, BRAKE_SECONDS))
+                self._set_aside(export, wait)
         return None
 
     def _next_poll(self, now: float) -> Export | None:
@@ -143,8 +151,15 @@ class Steps:
                 wait = self._admission.token_free_at(export) - now
                 if wait <= 0:
                     return export
-                self.add(export, min(wait, BRAKE_SECONDS))
+                self._set_aside(export, wait)
         return None
+
+    def _set_aside(self, export: Export, wait: float) -> None:
+        """Look at an export again after a wait in seconds, or with the next answer."""
+        if wait == math.inf:
+            self._aside.append(export)
+        else:
+            self.add(export, min(wait, BRAKE_SECONDS))
 
     def _requests_at(self, queue: RegionQueue, export: Export) -> float:
         """When a region may be asked for an export."""

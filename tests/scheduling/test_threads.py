@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tap_clover_export.clock import SystemClock
 from tap_clover_export.clover import client
 from tap_clover_export.clover.responses import ExportAnswer
 from tap_clover_export.errors import NotFoundError, Stopped, TransientError
-from tap_clover_export.exports import export, exporter
+from tap_clover_export.exports import retry
 from tap_clover_export.exports.exporter import Exporter
+from tap_clover_export.scheduling import admission, scheduler
+from tap_clover_export.scheduling.limits import Limits
 from tap_clover_export.scheduling.queue import Queue
 from tests.support.plans import NOW, work
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from tap_clover_export.planning.windows import Window
     from tap_clover_export.settings.merchants import Merchant
 
-PLACES, FILES = 3, 4
+SLOTS, FILES = 3, 4
 MOST_LOST = 2
 """Fewer losses of one export than the tap puts up with."""
 
@@ -77,7 +80,7 @@ class Client:
         links = tuple(f"https://files/{identity}/{n}?{time.time()}" for n in range(FILES))
         return ExportAnswer(identity, "DONE", urls=links)
 
-    def download(self, _: Merchant, url: str, into: Sink) -> None:
+    def download(self, _: Merchant, url: str, into: Sink) -> int:
         """Send a file in two halves, or only one of them."""
         content = url.partition("?")[0].encode()
         into.write(content[:9])
@@ -86,13 +89,18 @@ class Client:
         if self.happens(0.05):
             raise NotFoundError("410")
         into.write(content[9:])
+        return len(content)
 
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No pauses, and a switch of threads after every few instructions."""
-    monkeypatch.setattr(export, "LONGEST_PAUSE", 0.001)
-    monkeypatch.setattr(exporter, "FIRST_POLL", 0.001)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(retry, "FIRST_POLL", 0.001)
+    monkeypatch.setattr(retry, "YOUNG_SECONDS", 0.0)
+    monkeypatch.setattr(scheduler, "FIRST_POLL", 0.001)
+    monkeypatch.setattr(admission, "TOKEN_BUDGET", (1e9, 2))
+    monkeypatch.setattr(admission, "APP_BUDGET", (1e9, 5))
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -105,8 +113,8 @@ def _queue(client: Client) -> Queue:
         for n, region in enumerate(("eu", "us", "eu", "us"))
         for stream in ("orders", "payments")
     ]
-    steps = Exporter(client, time.time, poll_interval=0.001, timeout=1e9)  # type: ignore[arg-type]
-    return Queue(items, steps, places=PLACES, max_wait=1e9, workers=6)
+    exporter = Exporter(client, SystemClock(), poll_interval=0.001, timeout=1e9)
+    return Queue(items, exporter, Limits(slots=SLOTS, max_wait=1e9), workers=6)
 
 
 def _emit(queue: Queue, export: Export, chance: random.Random, taken: list[str]) -> None:
@@ -139,7 +147,7 @@ def test_every_export_is_emitted_whole_once_and_in_order(seed: int) -> None:
         assert [w.end for w in windows[:-1]] == [w.start for w in windows[1:]]
         assert windows[-1].end == NOW
     assert max(Counter(taken).values()) == 1
-    assert client.most <= PLACES
+    assert client.most <= SLOTS
     assert not [t for t in threading.enumerate() if t.name.startswith("clover-")]
 
 
@@ -166,7 +174,7 @@ def test_stopping_anywhere_leaves_no_thread_and_no_disk(seed: int) -> None:
     while any(t.name.startswith("clover-") for t in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert all(e.spool is None for track in queue.tracks.values() for e in track.line)
+    assert all(e.spool is None for backlog in queue.backlogs.values() for e in backlog.active)
 
 
 @pytest.mark.parametrize(
