@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 from tap_clover_export import times
@@ -43,6 +44,10 @@ APART = dt.timedelta(days=1)
 """Clocks that differ by more than this are not believed."""
 
 
+LAST = 8
+"""The last exports of a region tell when the next one may be done."""
+
+
 class Judge:
     """Judges the answers to requests and polls; asks nothing itself."""
 
@@ -62,6 +67,7 @@ class Judge:
         self._poll_interval = poll_interval
         self.timeout = timeout
         self._said: set[str] = set()
+        self._lasted: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=LAST))
 
     # Of a request
 
@@ -70,7 +76,10 @@ class Judge:
         if not _covers(export, answer):
             return self._narrowed(export, answer)
         logger.debug("Requested %s: export %s.", export, answer.id)
-        return Accepted(answer.id, self._plausible(answer.created))
+        lasted = self._lasted[export.partition.merchant.region]
+        pause = retry.FIRST_POLL_SHARE * min(lasted, default=0.0)
+        pause = min(max(pause, retry.FIRST_POLL), self._poll_interval)
+        return Accepted(answer.id, self._plausible(answer.created), pause)
 
     def too_wide(self, export: Export, error: BadRequestError) -> Outcome | None:
         """A 400 to a request that may pass, or be too much; None where it is neither."""
@@ -156,6 +165,9 @@ class Judge:
 
     def _done(self, export: Export, answer: ExportAnswer) -> Outcome:
         created = export.created or self._now()
+        if not export.resumed and not export.named and not export.attempts.without_links:
+            elapsed = self._clock.monotonic() - export.requested
+            self._lasted[export.partition.merchant.region].append(elapsed)
         if answer.created is not None and abs(answer.created - created) <= APART:
             created = answer.created
         urls = answer.urls or ()

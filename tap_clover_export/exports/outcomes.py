@@ -15,10 +15,17 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Accepted:
-    """Clover accepted the request: the export's id, and when it was created by Clover's clock."""
+    """Clover accepted the request.
+
+    Attributes:
+        id: The export's id.
+        created: When it was created, by Clover's clock.
+        pause: When to poll it first, in seconds.
+    """
 
     id: str
     created: DateTime
+    pause: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,9 +20,12 @@ LONGEST_PAUSE = 60.0
 LONGEST_BUSY = 300.0
 """The longest pause while Clover is busy, in seconds."""
 
-FIRST_POLL = 0.05
+FIRST_POLL = 0.1
+FIRST_POLL_SHARE = 0.8
+"""The first poll comes after this share of the shortest time that the last exports took."""
+
 POLL_SHARE = 0.05
-"""A poll comes after this share of the time that the export has taken so far."""
+"""The next ones come after this share of the time that the export has taken so far."""
 
 LINK_PAUSES = (2.0, 6.0, 12.0)
 """When an export that is done without naming its files is looked at again, in seconds."""

@@ -19,7 +19,6 @@ from tap_clover_export.exports.outcomes import (
     Split,
     Working,
 )
-from tap_clover_export.exports.retry import FIRST_POLL
 from tap_clover_export.scheduling.admission import Admission
 from tap_clover_export.scheduling.backlog import Backlog
 from tap_clover_export.scheduling.downloads import Downloads
@@ -235,9 +234,8 @@ class Scheduler:
 
     @_apply.register
     def _(self, outcome: Accepted, export: Export) -> None:
-        del outcome
         export.stage = Stage.POLL
-        self._steps.add(export, FIRST_POLL)
+        self._steps.add(export, outcome.pause)
         self._steps.offer(self.backlogs[export.partition])
 
     @_apply.register
