@@ -516,7 +516,8 @@ COUNTER = textwrap.dedent(
             pair = store.get("M1") or TokenPair("seed", Secret("0"))
             number = int(pair.refresh_token.reveal()) + 1
             with store.room():
-                store.put("M1", TokenPair("seed", Secret(str(number)), spent_token=pair.refresh_token))
+                spent = pair.refresh_token
+                store.put("M1", TokenPair("seed", Secret(str(number)), spent_token=spent))
     """
 )
 
