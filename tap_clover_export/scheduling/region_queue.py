@@ -44,7 +44,7 @@ class RegionQueue:
         """A refused partition goes behind the others of its turn, and one of a later turn."""
         turn = export.priority[:1]
         others = sum(priority[:1] <= turn for priority, *_ in self._offers)
-        backlog.turn = self.region.turns + max(1, others)
+        backlog.turn = self.region.turns + others + 1
 
     @property
     def first(self) -> Export | None:

@@ -306,7 +306,7 @@ def test_a_planted_leak_is_found(
         return text
 
     if leak == "signature":
-        monkeypatch.setattr(transport, "_discreet", lambda value: value)
+        monkeypatch.setattr(transport, "_redacted", lambda value: value)
     else:
         monkeypatch.setattr(Secret, "reveal", log)
     with shop(days=2) as simulator:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_clover_export.exports.export import Export, Stage
-from tap_clover_export.planning.plan import Partition
+from tap_clover_export.exports.outcomes import Accepted, Moved, Working
+from tap_clover_export.scheduling.limits import Limits
 from tap_clover_export.scheduling.queue import Queue
-from tap_clover_export.scheduling.scheduler import Schedule
+from tap_clover_export.scheduling.scheduler import Scheduler
 from tap_clover_export.simulator import Clock, Options, Simulator
 from tests.support.harness import (
     ONE,
@@ -25,11 +26,14 @@ from tests.support.harness import (
     iso,
     sync,
 )
-from tests.support.plans import work
+from tests.support.plans import NOW, work
 from tests.support.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tap_clover_export.exports.outcomes import Outcome
+    from tap_clover_export.planning.plan import Partition
 
 RUNS = 30
 """A storm that is not over after so many runs is not getting anywhere."""
@@ -102,6 +106,10 @@ class Wild(Clock):
         """Tell the time in epoch seconds."""
         return super().now() + (time.monotonic() - self._zero) * self.SPEED
 
+    def monotonic(self) -> float:
+        """Tell the time that has passed, in seconds."""
+        return (time.monotonic() - self._zero) * self.SPEED
+
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
         time.sleep(seconds / self.SPEED)
@@ -109,8 +117,10 @@ class Wild(Clock):
 
 def test_storms_with_threads(long: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """As above, with threads and a clock that does not wait for them."""
-    pause = Schedule.pause
-    monkeypatch.setattr(Schedule, "pause", lambda schedule: pause(schedule) / Wild.SPEED)
+    pause = Scheduler.seconds_until_next_step
+    monkeypatch.setattr(
+        Scheduler, "seconds_until_next_step", lambda scheduler: pause(scheduler) / Wild.SPEED
+    )
     for seed in range(12 if long else 2):
         options = Options(
             merchants=TOKENS, days=60, orders_per_day=3, seed=f"threads {seed}", export_seconds=20
@@ -135,16 +145,15 @@ class Interfering:
     step: Stage
     fail: Callable[[Partition], None] = lambda _: None
 
-    def advance(self, export: Export) -> None:
+    def advance(self, export: Export) -> Outcome:
         """Take every step at once."""
         if export.partition.merchant.id == ONE and export.stage is self.step:
             self.fail(export.partition)
             if export.stage is Stage.POLL:
-                return  # Clover still works on it
+                return Working(1.0)
         if export.stage is Stage.CREATE:
-            export.id, export.stage = "X", Stage.POLL
-        else:
-            export.done, export.stage = True, Stage.READY
+            return Accepted("X", NOW)
+        return Moved(Stage.READY)
 
 
 @pytest.mark.parametrize("step", [Stage.CREATE, Stage.POLL])
@@ -160,8 +169,7 @@ def test_a_failure_amid_a_step_gives_its_place_back(step: Stage) -> None:
     with Queue(
         items,
         exporter,
-        places=1,
-        max_wait=0,
+        Limits(slots=1, max_wait=0),
         clock=clock,
         workers=0,
         on_change=lambda: changes.extend(queue.changes()),

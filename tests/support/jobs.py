@@ -116,8 +116,9 @@ def job(path: Path, simulator: Simulator, **settings: Any) -> Job:
 
 def clover(**options: Any) -> Simulator:
     """A local Clover on the machine's own clock."""
-    options = {"days": 100, "orders_per_day": 5, "export_seconds": 0.3} | options
-    return Simulator(Options(merchants={ONE: TOKENS[ONE]}, unknown_fields=False, **options))
+    usual: dict[str, Any] = {"merchants": {ONE: TOKENS[ONE]}, "unknown_fields": False}
+    usual |= {"days": 100, "orders_per_day": 5, "export_seconds": 0.3}
+    return Simulator(Options(**(usual | options)))
 
 
 def piped(path: Path, simulator: Simulator) -> Job:
