@@ -137,7 +137,7 @@ def test_exactly_30_days(tmp_path: Path, refused: bool) -> None:
 
 @pytest.mark.parametrize(("places", "enough"), [(4, True), (2, False)])
 def test_exports_at_a_time(tmp_path: Path, places: int, enough: bool) -> None:
-    """No 503 where so many are taken."""
+    """No 503 where this number is taken."""
     with clover(now=None, days=9, max_concurrent=places, export_seconds=0.5) as simulator:
         simulator.clock.frozen = not enough
         over = threading.Event()
