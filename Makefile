@@ -4,7 +4,7 @@ PYTHON ?=
 ARGS ?=
 KEEP ?=
 ROUNDS ?= 5
-ROWS ?= emission,wall,many,start,growth,end
+ROWS ?= emission,wall,many,quiet,start,growth,end
 PORT ?= 0
 UPGRADE ?=
 export PYTHON

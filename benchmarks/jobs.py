@@ -17,7 +17,7 @@ STREAMS = ("orders", "payments")
 
 
 def merchants(number: int) -> list[str]:
-    """The ids of so many merchants."""
+    """The ids of this number of merchants."""
     return [f"MERCHANT{place:05}" for place in range(number)]
 
 
@@ -35,8 +35,8 @@ class Job:
         merchants: Their ids.
         days: How far back.
         streams: Of what.
-        window_days: In windows so wide.
-        places: So many exports at a time, for who can.
+        window_days: The width of the windows.
+        slots: How many exports at a time, for programs that can.
     """
 
     url: str
@@ -44,7 +44,7 @@ class Job:
     days: int
     streams: Sequence[str] = ("orders",)
     window_days: int = 30
-    places: int = 1
+    slots: int = 1
 
     @property
     def exports(self) -> int:
@@ -63,7 +63,7 @@ class Job:
             "start_date": (end - dt.timedelta(self.days)).isoformat(),
             "end_date": end.isoformat(),
             "window_days": self.window_days,
-            "max_concurrent_exports": self.places,
+            "max_concurrent_exports": self.slots,
             "streams": list(self.streams),
         }
 

@@ -135,8 +135,12 @@ def clover_process(**options: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401
     """A local Clover in a process of its own; gives its address and the process's id."""
     command = [sys.executable, "-m", "tap_clover_export.simulator", "--region", "sandbox"]
     for name, value in options.items():
+        option = "--" + name.replace("_", "-")
+        if value is True:
+            command.append(option)
+            continue
         for item in value if isinstance(value, list) else [value]:
-            command += ["--" + name.replace("_", "-"), str(item)]
+            command += [option, str(item)]
     with subprocess.Popen(  # noqa: S603
         command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment()
     ) as server:

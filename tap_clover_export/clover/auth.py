@@ -80,7 +80,7 @@ class Auth:
         Raises:
             LoginNeededError: The refresh token is no longer good.
             TokenStoreError: The store can't be used.
-            Transient: The refresh did not come through.
+            TransientError: The refresh did not come through.
         """
         if merchant.access_token:
             return merchant.access_token
@@ -96,7 +96,7 @@ class Auth:
         Raises:
             LoginNeededError: The refresh token is no longer good.
             TokenStoreError: The store can't be used.
-            Transient: The refresh did not come through.
+            TransientError: The refresh did not come through.
         """
         with self._locks[merchant.id]:
             pair = self._pairs.get(merchant.id)

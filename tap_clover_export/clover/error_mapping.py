@@ -38,7 +38,7 @@ _REQUEST_ID = re.compile(r"[\w-]{1,64}")
 
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn what requests raises into a Transient that holds no address, nor hangs on to one.
+    """Turn what requests raises into a TransientError that holds no address.
 
     The SDK's structured log shows the context of an error even where it is suppressed, so what
     stays of the first error there is its type alone.

@@ -92,13 +92,13 @@ class Export:
 
     @property
     def pending(self) -> PendingExport | None:
-        """What a later run needs to take it up, while Clover has it."""
+        """What a later run needs to resume it, while Clover has it."""
         if self.id is None or self.created is None:
             return None
         return PendingExport(self.id, self.window, self.created)
 
     def resume(self, pending: PendingExport) -> None:
-        """Take up what a former run requested."""
+        """Go on with what a former run requested."""
         self.id, self.created = pending.id, pending.created
         self.stage, self.resumed = Stage.POLL, True
 

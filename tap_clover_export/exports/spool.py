@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 EXPORT_BYTES = 8 << 30
-"""So much of the disk one export may take."""
+"""How much of the disk one export may take."""
 
 
 def _unnamed() -> io.FileIO:

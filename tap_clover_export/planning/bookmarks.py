@@ -68,10 +68,10 @@ class Bookmarks:
         Raises:
             StateError: An entry that this tap did not write.
         """
-        standing = read(self.entry(partition.stream, partition.merchant.id), str(partition))
+        found = read(self.entry(partition.stream, partition.merchant.id), str(partition))
         if partition.stream in self._full_tables:
-            return dataclasses.replace(standing, bookmark=None, exported=None)
-        return standing
+            return dataclasses.replace(found, bookmark=None, exported=None)
+        return found
 
     def requested(self, partition: Partition, pending: Iterable[PendingExport]) -> None:
         """What Clover was asked for changed."""
@@ -162,16 +162,16 @@ def read(entry: dict[str, Any], where: str) -> PartitionState:
         ) from error
     pending = entry.get("pending_exports") or []
     try:
-        standing = PartitionState(bookmark, tuple(_pending(item) for item in pending))
+        found = PartitionState(bookmark, tuple(_pending(item) for item in pending))
     except (TypeError, KeyError, ValueError) as error:
         raise StateError(
             f"The state of {where} holds pending_exports that can't be read; "
-            "remove them to have Clover asked anew."
+            "remove them to have Clover asked again."
         ) from error
     with contextlib.suppress(KeyError, TypeError, ValueError):  # without it there is a look-back
         exported = times.parse(_text(entry["exported_at"]))
-        standing = dataclasses.replace(standing, exported=exported)
-    return standing
+        found = dataclasses.replace(found, exported=exported)
+    return found
 
 
 def write(

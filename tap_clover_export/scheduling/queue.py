@@ -1,4 +1,4 @@
-"""Works ahead over streams, merchants and windows, so that nobody waits for nobody.
+"""Works ahead over streams, merchants and windows, so that nobody waits without need.
 
 Threads create, poll and download; the main thread takes what is ready, in the order of work. The
 one lock is here: all that the scheduler knows is read and changed under it.
@@ -190,7 +190,7 @@ class Queue:
         """End the threads and give the disk back.
 
         A request for an export that is under way is answered first: Clover has it from then on,
-        and who does not know its id can't take it up again.
+        and who does not know its id can't resume it.
         """
         with self._changed:
             self._closed = True

@@ -56,7 +56,7 @@ def test_two_workers_are_killed_and_nothing_is_lost(world: World) -> None:
 
 
 def test_a_refused_token_is_told_by_name_and_holds_nobody_up(world: World) -> None:
-    """The next night brings the others' news, asks once only, and one alert names the merchant."""
+    """The next night brings the others' new days, asks once, and one alert names the merchant."""
     asked = len(world.clover.exports())
     before = world.loaded()
     world.hand_over(MERCHANTS | {REFUSED: "token-of-nobody"})
@@ -101,7 +101,7 @@ def test_no_token_stands_in_anything_that_airflow_keeps(world: World) -> None:
 
 
 def kill(world: World, run: str, done: set[int], victims: Callable[[int], list[int]]) -> int:
-    """Kill a chunk's task amid its exports, at once; tells the chunk."""
+    """Kill a chunk's task in the middle of its exports, at once; tells the chunk."""
     found: list[tuple[int, int]] = []
 
     def at_work() -> bool:

@@ -421,7 +421,7 @@ def test_no_token_is_spent_twice_over_threads_and_processes(path: Path, long: bo
         assert {r.status for r in shop.requests if r.kind == "refresh"} == {200}
 
 
-# Deaths
+# Interruptions
 
 
 VICTIM = textwrap.dedent(
@@ -494,7 +494,7 @@ def test_a_death_at_any_point(shop: Simulator, path: Path, point: str) -> None:
 
 
 def test_deaths_at_random_moments(path: Path, long: bool) -> None:
-    """Killed amid its refreshes again and again, the store stays readable and tidy."""
+    """Killed during its refreshes again and again, the store stays readable and tidy."""
     rounds = 300 if long else 6
     with rotating(token_seconds=1) as shop:
         shop.clock.frozen = False
@@ -574,7 +574,7 @@ def test_a_torn_successor_is_dropped(path: Path, content: bytes) -> None:
 def test_a_pair_that_does_not_reach_the_disk_is_not_used(
     shop: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that fails amid the write ends the refresh with a sentence."""
+    """A disk that fails during the write ends the refresh with a sentence."""
 
     def fail(_: TokenStore) -> None:
         raise OSError(5, "Input/output error")

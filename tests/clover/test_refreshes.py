@@ -119,7 +119,7 @@ HOSTILE: dict[str, tuple[Any, type[Exception], str]] = {
         TransientError,
         "^(a body that took|no answer in time)",
     ),
-    "trailers for ever": (
+    "trailers without end": (
         drip(CHUNKED, b"0\r\n", b"A: b\r\n"),
         TransientError,
         "^no answer in time$",
@@ -193,7 +193,7 @@ ODD: dict[str, tuple[bytes, int]] = {
     "the same token for both": (answer(access_token=NEXT), 1),
     "expired already": (answer(access_token_expiration=1), 1),
     "expired before there were computers": (answer(access_token_expiration=-1e15), 1),
-    "good for ever": (answer(access_token_expiration=1e15), 1),
+    "good without end": (answer(access_token_expiration=1e15), 1),
     "milliseconds": (answer(access_token_expiration=2_000_000_000_000), 1),
     "good for this moment": (answer(access_token_expiration=TUESDAY_NOON), 1),
     "no expiration": (answer(access_token_expiration=None), 1),

@@ -127,7 +127,7 @@ HOSTILE: dict[str, tuple[Any, type[CloverError], str]] = {
     "redirect to a private address": (redirect("https://10.0.0.1/"), TransientError, NOT_FOLLOWED),
     "redirect to no address": (redirect("http://[::1"), TransientError, "the request failed"),
     "redirect behind a name": (redirect("//127.0.0.1@evil.example/"), TransientError, NOT_FOLLOWED),
-    "redirect for ever": (
+    "redirect without end": (
         redirect("?again"),
         TransientError,
         "an answer that redirects without end",
@@ -148,7 +148,11 @@ HOSTILE: dict[str, tuple[Any, type[CloverError], str]] = {
         TransientError,
         "no answer in time",
     ),
-    "100 for ever": (drip(b"HTTP/1.1 100 Continue\r\n\r\n"), TransientError, "no answer in time"),
+    "100 without end": (
+        drip(b"HTTP/1.1 100 Continue\r\n\r\n"),
+        TransientError,
+        "no answer in time",
+    ),
     "silence": (silence, TransientError, "no answer in time"),
     "no HTTP": (flood(b"SSH-2.0-OpenSSH_9.7\r\n"), TransientError, "the connection failed"),
     "nothing": ([], TransientError, "the connection failed"),
@@ -176,7 +180,7 @@ HOSTILE: dict[str, tuple[Any, type[CloverError], str]] = {
         "can't be decompressed",
     ),
     "no gzip": (reply(b"{}", "Content-Encoding: gzip"), TransientError, "can't be decompressed"),
-    "trailers for ever": (
+    "trailers without end": (
         flood(CHUNKED, b"2\r\n{}\r\n0\r\n", b"A: b\r\n" * 999),
         TransientError,
         "no answer in time",
@@ -377,7 +381,7 @@ FILES: dict[str, tuple[Any, type[CloverError], str]] = {
         "is not https",
     ),
     "redirect to plain http": (redirect("http://files.example/"), NotFoundError, "is not https"),
-    "redirect for ever": (redirect("?again"), NotFoundError, "redirects without end"),
+    "redirect without end": (redirect("?again"), NotFoundError, "redirects without end"),
     "redirect to no address": (redirect("http://[::1"), TransientError, "the request failed"),
     "forbidden": (reply(status="403 X"), NotFoundError, "the download link answered 403"),
     "a part": (reply(status="206 Partial Content"), TransientError, "206 Partial Content"),

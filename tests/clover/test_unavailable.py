@@ -50,7 +50,7 @@ class _Plain(dt.datetime):
 
 
 def _expected(region: str, days: int, year: int) -> list[bool]:
-    """Open or not, for each minute of so many days of a year."""
+    """Open or not, for each minute of this number of days of a year."""
     first = dt.date(year, 1, 1)
     return [
         hour in _OPEN_HOURS[region]((first + dt.timedelta(day)).isoweekday())

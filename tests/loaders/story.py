@@ -61,7 +61,7 @@ class Act:
         night: The run.
         tables: What the loader had loaded so far.
         books: What should be there.
-        sums: What Clover's own clerk counts and sums up for each merchant.
+        sums: What Clover's own ledger counts and sums up for each merchant.
     """
 
     night: Night

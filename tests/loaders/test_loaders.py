@@ -49,7 +49,7 @@ def test_the_state_comes_through(story: Story) -> None:
 
 @pytest.mark.parametrize("act", [0, 1])
 def test_counts_and_sums_equal_the_books(story: Story, act: int) -> None:
-    """Each merchant's records are all there, their money equals the clerk's sums to the cent."""
+    """Each merchant's records are all there, their money equals the ledger's sums to the cent."""
     loaded: Counter[tuple[str, str]] = Counter()
     for stream in TYPES:
         loaded.update((shop, stream) for shop, _ in values(story.acts[act], stream, "id", "text"))

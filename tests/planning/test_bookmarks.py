@@ -199,7 +199,7 @@ def test_pending_exports_that_cannot_be_read_are_refused(pending: Any) -> None:
 
     assert str(caught.value) == (
         f"The state of {WHERE} holds pending_exports that can't be read; "
-        "remove them to have Clover asked anew."
+        "remove them to have Clover asked again."
     )
 
 

@@ -46,14 +46,14 @@ def _pending(
     return PendingExport(identity, Window(_ago(begin), _ago(end)), _ago(created))
 
 
-def _work(start: float = 100, number: int = 0, **changes: Any) -> PartitionPlan:
-    """The work of a partition whose start, and bookmark, lie so many days ago."""
+def _planned(start: float = 100, number: int = 0, **changes: Any) -> PartitionPlan:
+    """The plan of a partition whose start, and bookmark, lie this number of days ago."""
     bookmark = changes.pop("bookmark", None)
-    standing = PartitionState(
+    state = PartitionState(
         None if bookmark is None else _ago(bookmark), tuple(changes.pop("pending", ()))
     )
     options = {"end": NOW, "now": NOW, "lookback": 7 * DAY, "width": 30 * DAY, **changes}
-    return plan.plan_partition(_partition(_ago(start)), number, standing, **options)
+    return plan.plan_partition(_partition(_ago(start)), number, state, **options)
 
 
 @pytest.mark.parametrize(
@@ -74,24 +74,24 @@ def test_the_span_is_what_is_missing(
     start: float, bookmark: float | None, lookback: float, span: tuple[float, float] | None
 ) -> None:
     """From the bookmark less the look-back, or the start, up to now; nothing in the future."""
-    work = _work(start, bookmark=bookmark, lookback=lookback * DAY)
+    planned = _planned(start, bookmark=bookmark, lookback=lookback * DAY)
 
-    assert work.span == (None if span is None else Window(_ago(span[0]), _ago(span[1])))
-    assert (not list(work.windows())) is (span is None)
+    assert planned.span == (None if span is None else Window(_ago(span[0]), _ago(span[1])))
+    assert (not list(planned.windows())) is (span is None)
 
 
 @pytest.mark.parametrize("end", [0, -1, -1000])
 def test_no_window_ends_later_than_now(end: float) -> None:
     """An end in the future is cut to now."""
-    work = _work(40, end=_ago(end))
+    planned = _planned(40, end=_ago(end))
 
-    assert [window.end for window in work.windows()][-1] == NOW
+    assert [window.end for window in planned.windows()][-1] == NOW
 
 
 def test_an_earlier_end_is_kept() -> None:
     """`end_date` stops the span before now."""
-    assert _work(40, end=_ago(10)).span == Window(_ago(40), _ago(10))
-    assert _work(40, end=_ago(10), bookmark=9).span is None
+    assert _planned(40, end=_ago(10)).span == Window(_ago(40), _ago(10))
+    assert _planned(40, end=_ago(10), bookmark=9).span is None
 
 
 @pytest.mark.parametrize(
@@ -111,19 +111,19 @@ def test_an_earlier_end_is_kept() -> None:
 def test_news_is_what_lacks_its_last_days(
     start: float, bookmark: float | None, lookback: float, turn: int
 ) -> None:
-    """Up to 30 days since the bookmark is news, however long the look-back; else history."""
-    assert _work(start, bookmark=bookmark, lookback=lookback * DAY).turn == turn
+    """Up to 30 days since the bookmark is new, however long the look-back; else history."""
+    assert _planned(start, bookmark=bookmark, lookback=lookback * DAY).turn == turn
 
 
-def test_news_comes_before_history_and_backfills_take_turns() -> None:
-    """Sorted by priority: every shop's news in order of time, then a window of each backfill."""
-    works = [
-        _work(95, 0),
-        _work(1000, 1, bookmark=1, width=DAY, lookback=DAY),
-        _work(70, 2),
-        _work(1000, 3, bookmark=2),
+def test_new_days_come_before_history_and_backfills_take_turns() -> None:
+    """Sorted by priority: each shop's new days in order of time, then a window of each history."""
+    plans = [
+        _planned(95, 0),
+        _planned(1000, 1, bookmark=1, width=DAY, lookback=DAY),
+        _planned(70, 2),
+        _planned(1000, 3, bookmark=2),
     ]
-    exports = sorted(itertools.chain(*(w.exports() for w in works)), key=lambda e: e.priority)
+    exports = sorted(itertools.chain(*(w.exports() for w in plans)), key=lambda e: e.priority)
 
     assert [export.priority for export in exports] == [
         (CATCH_UP, 0, 1),
@@ -141,7 +141,7 @@ def test_news_comes_before_history_and_backfills_take_turns() -> None:
 
 def test_exports_go_in_order_of_time() -> None:
     """A partition's priorities grow with time, so that its bookmark can follow."""
-    exports = list(_work(400).exports())
+    exports = list(_planned(400).exports())
 
     assert [e.priority for e in exports] == sorted(e.priority for e in exports)
     assert all(one.window.end == two.window.start for one, two in itertools.pairwise(exports))
@@ -151,7 +151,7 @@ def test_exports_go_in_order_of_time() -> None:
 def test_pending_exports_are_resumed() -> None:
     """A pending export keeps its id and window; the rest is asked for around it."""
     pending = _pending(60, 45)
-    exports = list(_work(80, pending=[pending]).exports())
+    exports = list(_planned(80, pending=[pending]).exports())
 
     assert [export.window for export in exports] == [
         Window(_ago(80), _ago(60)),
@@ -183,68 +183,68 @@ def test_pending_exports_are_usable_inside_the_span_for_a_day(
     pending: PendingExport, *, usable: bool
 ) -> None:
     """Taken up only if inside the span, at most 30 days wide and less than 24 hours old."""
-    work = _work(40, pending=[pending])
+    planned = _planned(40, pending=[pending])
 
-    assert (work.pending == (pending,)) is usable
-    assert (pending.window in list(work.windows())) is (
+    assert (planned.pending == (pending,)) is usable
+    assert (pending.window in list(planned.windows())) is (
         usable or pending.window == Window(_ago(40), _ago(10))
     )
 
 
-def test_pending_in_the_look_back_of_a_moved_bookmark_is_taken_up() -> None:
+def test_pending_in_the_look_back_of_a_moved_bookmark_is_resumed() -> None:
     """A pending export from the bookmark on is used although the span begins earlier."""
-    work = _work(100, bookmark=20, pending=[_pending(20, 5)])
+    planned = _planned(100, bookmark=20, pending=[_pending(20, 5)])
 
-    assert [export.window for export in work.exports()] == [
+    assert [export.window for export in planned.exports()] == [
         Window(_ago(27), _ago(20)),
         Window(_ago(20), _ago(5)),
         Window(_ago(5), _ago(0)),
     ]
 
 
-def test_of_overlapping_pending_exports_one_is_taken_up() -> None:
+def test_of_overlapping_pending_exports_one_is_resumed() -> None:
     """Two that overlap (a hand-edited state) can't both be; the earlier is."""
     one, two, three = (
         _pending(40, 30, identity="E1"),
         _pending(35, 25, identity="E2"),
         _pending(30, 20, identity="E3"),
     )
-    work = _work(50, pending=[three, two, one])
+    planned = _planned(50, pending=[three, two, one])
 
-    assert work.pending == (one, three)
-    assert [e.pending.id for e in work.exports() if e.pending] == ["E1", "E3"]
+    assert planned.pending == (one, three)
+    assert [e.pending.id for e in planned.exports() if e.pending] == ["E1", "E3"]
 
 
-def test_the_same_window_twice_is_taken_up_once() -> None:
+def test_the_same_window_twice_is_resumed_once() -> None:
     """Of two pending exports of one window (two runs at once) one is used."""
-    work = _work(50, pending=[_pending(40, 30, identity=i) for i in ("E1", "E2")])
+    planned = _planned(50, pending=[_pending(40, 30, identity=i) for i in ("E1", "E2")])
 
-    assert [pending.id for pending in work.pending] == ["E1"]
-    assert len([export for export in work.exports() if export.pending]) == 1
+    assert [pending.id for pending in planned.pending] == ["E1"]
+    assert len([export for export in planned.exports() if export.pending]) == 1
 
 
 def test_nothing_missing_leaves_pending_exports_alone() -> None:
-    """Where nothing is missing no pending export is taken up."""
-    work = _work(100, bookmark=0, pending=[_pending(20, 10)])
+    """Where nothing is missing no pending export is resumed."""
+    planned = _planned(100, bookmark=0, pending=[_pending(20, 10)])
 
-    assert (work.span, work.pending) == (None, ())
-    assert list(work.exports()) == []
+    assert (planned.span, planned.pending) == (None, ())
+    assert list(planned.exports()) == []
 
 
 def test_all_windows_cover_the_span_with_any_width() -> None:
     """Pending windows or not, the exports touch from the span's start to its end."""
     for width in (0.5, 1, 7, 29.5, 30):
-        work = _work(95, width=width * DAY, pending=[_pending(50, 44.25), _pending(44, 30)])
-        found = list(work.windows())
+        planned = _planned(95, width=width * DAY, pending=[_pending(50, 44.25), _pending(44, 30)])
+        found = list(planned.windows())
         assert (found[0].start, found[-1].end) == (_ago(95), NOW)
         assert all(one.end == two.start for one, two in itertools.pairwise(found))
-        assert len(work.pending) == 2
+        assert len(planned.pending) == 2
 
 
 def test_a_tick_is_a_window() -> None:
     """A millisecond that is missing is exported."""
-    work = plan.plan_partition(
+    planned = plan.plan_partition(
         _partition(NOW - TICK), 0, PartitionState(), end=NOW, now=NOW, lookback=DAY, width=DAY
     )
 
-    assert [export.window for export in work.exports()] == [Window(NOW - TICK, NOW)]
+    assert [export.window for export in planned.exports()] == [Window(NOW - TICK, NOW)]

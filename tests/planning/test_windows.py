@@ -127,7 +127,7 @@ def test_pending_windows_keep_their_bounds(
 def test_pending_windows_outside_the_span_are_left_out(
     pending: list[Window], *, kept: bool
 ) -> None:
-    """Only a pending window inside the span is taken up; the edges themselves are inside."""
+    """Only a pending window inside the span is resumed; the edges themselves are inside."""
     found = list(split(Window(_day(0), _day(10)), 4 * DAY, pending))
 
     assert (pending[0] in found) is kept
@@ -135,7 +135,7 @@ def test_pending_windows_outside_the_span_are_left_out(
 
 
 def test_overlapping_pending_windows_give_way_to_the_earlier() -> None:
-    """Of two pending windows that overlap the earlier stays; the rest is cut anew."""
+    """Of two pending windows that overlap the earlier stays; the rest is cut again."""
     one, two = Window(_day(1), _day(3)), Window(_day(2), _day(5))
 
     found = list(split(Window(_day(0), _day(6)), 30 * DAY, [two, one]))
@@ -151,7 +151,7 @@ def test_pending_wider_than_clover_takes_is_cut() -> None:
 
 
 def test_pending_windows_may_be_wider_than_the_setting() -> None:
-    """A pending window of a former, wider `window_days` is taken up as it is."""
+    """A pending window of a former, wider `window_days` is resumed as it is."""
     wide = Window(_day(0), _day(30))
 
     assert list(split(Window(_day(0), _day(31)), DAY, [wide])) == [wide, Window(_day(30), _day(31))]

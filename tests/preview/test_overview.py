@@ -30,7 +30,7 @@ NOW = pendulum.datetime(2026, 3, 2, 16, 30)
 MINUTES = 3
 
 
-def _work(
+def _planned(
     days: float = 70,
     *,
     region: str = "us",
@@ -59,9 +59,9 @@ def _small() -> dict[str, Any]:
     pending = PendingExport("E1", Window(NOW - 70 * day, NOW - 40 * day), NOW.subtract(hours=1))
     return overview.overview(
         [
-            _work(pending=(pending,)),
-            _work(stream="payments", bookmark=NOW - 2 * day),
-            _work(40, region="la", merchant="MERCHANT2", bookmark=NOW),
+            _planned(pending=(pending,)),
+            _planned(stream="payments", bookmark=NOW - 2 * day),
+            _planned(40, region="la", merchant="MERCHANT2", bookmark=NOW),
         ],
         now=NOW,
         slots=1,
@@ -156,7 +156,7 @@ def test_neither_holds_a_token() -> None:
 
 def test_nothing_missing_is_said() -> None:
     """With nothing to do the run ends now, and the text says so."""
-    made = overview.overview([_work(bookmark=NOW)], now=NOW, slots=1)
+    made = overview.overview([_planned(bookmark=NOW)], now=NOW, slots=1)
 
     assert (made["exports"], made["pending"], made["end"]) == (0, 0, times.to_text(NOW))
     assert overview.to_text(made).endswith("\nNothing is missing.")
@@ -164,7 +164,7 @@ def test_nothing_missing_is_said() -> None:
 
 def test_a_short_run_leaves_some() -> None:
     """What `max_run_hours` leaves is no part of the run, and the text says so."""
-    made = overview.overview([_work(300, region="la")], now=NOW, slots=1, max_run=6 * 60)
+    made = overview.overview([_planned(300, region="la")], now=NOW, slots=1, max_run=6 * 60)
 
     assert (made["exports"], made["left"]) == (2, 8)
     assert made["end"] == times.to_text(NOW.add(minutes=6))
@@ -177,17 +177,17 @@ def test_a_short_run_leaves_some() -> None:
 def test_a_run_that_ends_before_the_opening_leaves_all() -> None:
     """Where no opening hour lies within the run it ends with it; pending exports are no asking."""
     pending = PendingExport("E1", Window(NOW.subtract(days=40), NOW.subtract(days=20)), NOW)
-    made = overview.overview([_work(40)], now=NOW, slots=1, max_run=3600)
+    made = overview.overview([_planned(40)], now=NOW, slots=1, max_run=3600)
     assert (made["exports"], made["left"], made["end"]) == (0, 2, "2026-03-02T17:30:00.000Z")
 
-    made = overview.overview([_work(40, pending=(pending,))], now=NOW, slots=1, max_run=3600)
+    made = overview.overview([_planned(40, pending=(pending,))], now=NOW, slots=1, max_run=3600)
     assert (made["exports"], made["pending"], made["left"]) == (0, 1, 1)
 
 
-def test_only_pending_exports_are_work() -> None:
+def test_only_pending_exports_are_planned() -> None:
     """A run that only takes up what was asked for is not nothing."""
     pending = PendingExport("E1", Window(NOW.subtract(days=20), NOW), NOW.subtract(hours=1))
-    made = overview.overview([_work(20, pending=(pending,))], now=NOW, slots=1)
+    made = overview.overview([_planned(20, pending=(pending,))], now=NOW, slots=1)
 
     assert (made["exports"], made["pending"]) == (0, 1)
     assert "The run could end at" in overview.to_text(made)
@@ -230,16 +230,16 @@ def test_no_partition_is_an_empty_table() -> None:
 def test_when_the_run_could_end(region: str, now: str, windows: int, slots: int, end: str) -> None:
     """The end counts the opening hours of the region and the exports there may be at a time."""
     time = times.parse(now)
-    work = _work(windows * 30, region=region, now=time)
+    planned = _planned(windows * 30, region=region, now=time)
 
-    assert overview.overview([work], now=time, slots=slots)["end"] == end
+    assert overview.overview([planned], now=time, slots=slots)["end"] == end
 
 
 def test_the_last_region_ends_the_run() -> None:
     """Over several regions the latest end counts."""
-    us, eu = _work(30), _work(30, region="eu", merchant="M2")
+    us, eu = _planned(30), _planned(30, region="eu", merchant="M2")
     ends = [
-        overview.overview(list(work), now=NOW, slots=1)["end"] for work in ([us], [eu], [us, eu])
+        overview.overview(list(plans), now=NOW, slots=1)["end"] for plans in ([us], [eu], [us, eu])
     ]
 
     assert ends == [
@@ -257,8 +257,8 @@ def test_the_end_lies_inside_opening_hours(
 ) -> None:
     """The end is in open hours, or at closing, and just enough open time lies before it."""
     now = pendulum.datetime(2026, 3, 2) + dt.timedelta(minutes=minute)
-    work = _work(windows * 30, region=region, now=now)
-    end = times.parse(overview.overview([work], now=now, slots=slots)["end"])
+    planned = _planned(windows * 30, region=region, now=now)
+    end = times.parse(overview.overview([planned], now=now, slots=slots)["end"])
 
     assert TABLE[region].is_open(end.subtract(seconds=1))
     assert TABLE[region].open_seconds(now, end) == -(-windows // slots) * MINUTES * 60

@@ -73,7 +73,7 @@ def test_max_run_hours_leaves_some() -> None:
     items = [work(days=300), work("B2", behind=1, number=1)]
     plan = planned(items, max_run_hours=0.25)
 
-    # five places in a quarter of an hour: the news first, then the history's first four
+    # five places in a quarter of an hour: the new days first, then the history's first four
     assert (plan.overview["exports"], plan.overview["left"]) == (5, 6)
     assert [row["left"] for row in plan.overview["streams"]] == [6, 0]
     assert plan.overview["end"] == "2026-03-03T12:15:00.000Z"

@@ -63,7 +63,7 @@ def test_twice_as_many_chunks_split_each_in_two(name: str, chunks: int) -> None:
 
 
 def test_a_merchant_keeps_its_chunk_for_ever() -> None:
-    """The assignment is part of what is kept: another one would begin every merchant anew."""
+    """The assignment is part of what is kept: another one would begin every merchant again."""
     assert [chunk_of(name, 16) for name in NAMES[:8]] == [10, 5, 15, 5, 8, 2, 3, 14]
 
 

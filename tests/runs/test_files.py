@@ -21,7 +21,7 @@ PAGES = {"days": 3, "orders_per_day": 20, "objects_per_file": 10}
 
 @pytest.mark.parametrize("after", [0, 1, 3])
 @pytest.mark.parametrize("kind", ["garbage", "no-elements", "cut", "empty", "html", "expired"])
-def test_a_bad_file_is_fetched_anew_and_only_that(kind: str, after: int) -> None:
+def test_a_bad_file_is_fetched_again_and_only_that(kind: str, after: int) -> None:
     """The files around it are emitted once: what was taken is not taken again."""
     with clover(**PAGES) as simulator:
         board = simulator.faults.add(f"download[{ONE}/ORDERS]:{kind}*2@{after}")
@@ -104,7 +104,7 @@ def test_an_export_takes_a_bounded_part_of_the_disk(monkeypatch: pytest.MonkeyPa
 def test_a_temporary_directory_that_takes_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """It is blamed, not Clover; what Clover has made is taken up once there is room."""
+    """It is blamed, not Clover; what Clover has made is resumed once there is room."""
     with clover(**PAGES) as simulator:
         with monkeypatch.context() as full:
             full.setenv("TMPDIR", str(tmp_path / "none"))

@@ -76,7 +76,7 @@ def _run(here: Job, nursery: Nursery, simulator: Simulator, moment: float) -> bo
 
 
 def test_the_command_itself(tmp_path: Path) -> None:
-    """As above with `python -m tap_clover_export`, killed once amid its output."""
+    """As above with `python -m tap_clover_export`, killed once in the middle of its output."""
     with clover(orders_per_day=30) as simulator:
         here = piped(tmp_path, simulator)
         with (
@@ -189,8 +189,8 @@ def killed(simulator: Simulator, seconds: float, **settings: Any) -> dict[str, A
 
 
 @pytest.mark.parametrize("hours", [0, 2])
-def test_an_export_still_pending_is_taken_up(hours: int) -> None:
-    """What Clover still works on when the next run comes is waited for, not asked anew."""
+def test_an_export_still_pending_is_resumed(hours: int) -> None:
+    """What Clover still works on when the next run comes is waited for, not asked for again."""
     with harness.clover(days=70, orders_per_day=2, export_seconds=hours * 7200 + 60) as simulator:
         start = iso(simulator.clock.now() - 71 * 86_400)
         settings: dict[str, Any] = {
@@ -218,7 +218,7 @@ def pending_second_window(simulator: Simulator) -> tuple[dict[str, Any], dict[st
     return settings | {"end_date": iso(now)}, state
 
 
-def test_an_export_taken_up_ahead_of_its_turn_never_finishes() -> None:
+def test_an_export_resumed_ahead_of_its_turn_never_finishes() -> None:
     """It is halved, although the window before it was not yet asked for; the rest is whole."""
     with harness.clover(days=70, orders_per_day=2, export_seconds=600) as simulator:
         settings, state = pending_second_window(simulator)
@@ -229,7 +229,7 @@ def test_an_export_taken_up_ahead_of_its_turn_never_finishes() -> None:
         assert_whole(outcome, simulator)
 
 
-def test_an_export_taken_up_ahead_of_its_turn_fails() -> None:
+def test_an_export_resumed_ahead_of_its_turn_fails() -> None:
     """The window before it is whole all the same, and the sentence names the hole."""
     with harness.clover(days=70, orders_per_day=2, export_seconds=600) as simulator:
         settings, state = pending_second_window(simulator)

@@ -1,4 +1,4 @@
-"""What a run left at Clover is taken up by the next, or asked for anew, and never misread."""
+"""What a run left at Clover is resumed by the next, or asked for again, and never misread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DAY = 86_400.0
 
 
 def interrupted(simulator: Simulator, after: float, step: float = 1.0, **settings: Any) -> Outcome:
-    """A run that is stopped while it waits, so many seconds after its start."""
+    """A run that is stopped while it waits, this number of seconds after its start."""
     start = simulator.clock.now()
     run: list[Any] = []
 
@@ -79,8 +79,8 @@ def test_pending_exports_are_in_state_as_soon_as_they_are_asked_for() -> None:
         assert outcome.bookmark("orders", ONE) is None
 
 
-def test_pending_export_is_taken_up() -> None:
-    """The next run polls it first, takes its files, and asks nothing anew for its window."""
+def test_pending_export_is_resumed() -> None:
+    """The next run polls it first, takes its files, and asks nothing again for its window."""
     with clover(days=3, export_seconds=600) as simulator:
         first = interrupted(simulator, 60)
         simulator.requests.clear()
@@ -98,7 +98,7 @@ def test_pending_export_is_taken_up() -> None:
 
 @pytest.mark.parametrize("days", [30, 7, 1, 0.3])
 def test_another_window_days(days: float) -> None:
-    """Pending exports keep their bounds when window_days changes; the rest is cut anew."""
+    """Pending exports keep their bounds when window_days changes; the rest is cut again."""
     with clover(days=12, orders_per_day=3, export_seconds=60) as simulator:
         first = interrupted(simulator, 150, window_days=3, max_concurrent_exports=2)
         kept = pending(first)
@@ -116,7 +116,7 @@ def test_another_window_days(days: float) -> None:
             assert {i for _, i in union.counts(stream)} >= {record["id"] for record in held}
 
 
-def test_pending_export_of_a_day_ago_is_asked_for_anew() -> None:
+def test_pending_export_of_a_day_ago_is_asked_for_again() -> None:
     """Clover keeps exports for 24 hours; an older one is not even polled."""
     with clover(days=3, export_seconds=600) as simulator:
         first = interrupted(simulator, 60)
@@ -129,7 +129,7 @@ def test_pending_export_of_a_day_ago_is_asked_for_anew() -> None:
         assert_whole_to_bookmarks(second, simulator)
 
 
-def test_pending_export_that_is_gone_is_asked_for_anew() -> None:
+def test_pending_export_that_is_gone_is_asked_for_again() -> None:
     """A 404 for a pending export is no failure and no empty window."""
     with clover(days=3, export_seconds=600, file_hours=1) as simulator:
         first = interrupted(simulator, 60)
@@ -142,7 +142,7 @@ def test_pending_export_that_is_gone_is_asked_for_anew() -> None:
 
 @pytest.mark.parametrize("wrong", ["another stream's", "another window's"])
 def test_foreign_pending_export(wrong: str) -> None:
-    """An id that leads to another stream's or window's export is asked for anew, never misread."""
+    """An id that leads to another stream's or window's export is asked for again, never misread."""
     with clover(days=20, orders_per_day=3, export_seconds=600) as simulator:
         first = interrupted(simulator, 60, max_concurrent_exports=3, window_days=7)
         state = first.state
@@ -172,7 +172,7 @@ def test_pending_exports_outside_the_span_are_dropped() -> None:
 
 
 def test_a_failed_stream_keeps_what_clover_has() -> None:
-    """After an outage what was asked for stays pending, and the next run takes it up."""
+    """After an outage what was asked for stays pending, and the next run resumes it."""
     with clover(days=3, export_seconds=600) as simulator:
         simulator.faults.add(f"poll[{ONE}/ORDERS]:502@2")
         first = sync(simulator)

@@ -166,7 +166,7 @@ def test_second_signal(nursery: Nursery, tmp_path: Path) -> None:
 def test_amid_a_line(
     request: pytest.FixtureRequest, tmp_path: Path, number: signal.Signals, buffered: bool
 ) -> None:
-    """A signal amid a write that takes only a part: the line is whole, and STATE comes last."""
+    """A signal during a write that takes only a part: the line is whole, and STATE comes last."""
     nursery = request.getfixturevalue("nursery" if buffered else "raw_nursery")
     with clover(orders_per_day=30) as simulator:
         here = piped(tmp_path, simulator)

@@ -122,7 +122,7 @@ class Mood:
         foreign: How many of them others take, hour by hour.
         words: Whether its 503s say why.
         seconds: How long an export lasts, at least and at most.
-        faults: The share of requests that fail in passing.
+        faults: The share of requests that meet a transient fault.
         limits: The share of requests that are answered with 429.
         fails: The share of exports that end in a status nobody knows.
         vanishes: The share of exports that are lost on their way.

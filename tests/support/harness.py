@@ -58,7 +58,7 @@ class JumpingClock:
         """Jump."""
         self.slept.append(seconds)
         self._clock.advance(max(seconds, self._step))
-        assert self._clock.now() < self._end, "the tap waits for ever"
+        assert self._clock.now() < self._end, "the tap waits without end"
 
 
 @dataclasses.dataclass

@@ -39,7 +39,7 @@ class Deadly(JumpingClock):
 
 
 class Grave(io.BytesIO):
-    """Takes so many bytes of output, and the run ends amid a line.
+    """Takes this number of bytes of output, and the run ends in the middle of a line.
 
     Args:
         size: How many bytes.

@@ -31,7 +31,7 @@ MOST = 25
 
 @dataclasses.dataclass
 class Job:
-    """A sync of six windows, taken up as often as it takes.
+    """A sync of six windows, resumed as often as it takes.
 
     Attributes:
         path: Where its files lie.
@@ -83,14 +83,14 @@ class Job:
         """Take in what a killed run wrote: what came through a pipe, or what is in its file."""
         self.warehouse.load(self.output.read_bytes() if output is None else output, torn=True)
 
-    def expect_no_request_twice(self, known: list[Known], anew: list[Export]) -> None:
+    def expect_no_request_twice(self, known: list[Known], since: list[Export]) -> None:
         """What a state held as asked for was not asked for again.
 
         Args:
             known: What the state held.
-            anew: What Clover was asked for since.
+            since: What Clover was asked for since.
         """
-        asked = {(e.type, iso(e.start / 1000), iso(e.end / 1000)) for e in anew}
+        asked = {(e.type, iso(e.start / 1000), iso(e.end / 1000)) for e in since}
         for stream, _, export in known:
             assert (stream.upper(), export["start"], export["end"]) not in asked
 

@@ -1,8 +1,9 @@
 """The command in processes of its own, to be killed; many a second, forked off one that waits.
 
-`python -m tests.processes` imports the tap once, then forks a child for every request. The child is
-what `python -m tap_clover_export` is once its imports are done, with the same end, but that it
-looks up for a signal that did not wake it only after an hour, and leaves a file where it heard one.
+`python -m tests.support.processes` imports the tap once, then forks a child for every request. The
+child is what `python -m tap_clover_export` is once its imports are done, with the same end, but
+that it looks up for a signal that did not wake it only after an hour, and leaves a file where it
+heard one.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pytest
 
 PATIENCE = 30.0
-"""Where nothing ends an answer that drips, it drips for ever; with less a busy machine fails."""
+"""Where nothing ends an answer that drips, it drips without end; with less a busy machine fails."""
 
 SHORT = 0.4
 

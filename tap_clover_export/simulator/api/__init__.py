@@ -1,1 +1,1 @@
-"""The local Clover's HTTP: server, routes, sending, and the tests' own door."""
+"""The local Clover's HTTP: server, routes, sending, and what is open to tests alone."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE = 60
-"""After so many seconds Meltano itself is asked, and after as many again all is killed."""
+"""After this number of seconds Meltano itself is asked, and after the same again all is killed."""
 
 _PR_SET_PDEATHSIG = 1
 
