@@ -77,7 +77,7 @@ def _run(here: Job, nursery: Nursery, simulator: Simulator, moment: float) -> bo
 
 def test_the_command_itself(tmp_path: Path) -> None:
     """As above with `python -m tap_clover_export`, killed once in the middle of its output."""
-    with clover(orders_per_day=30) as simulator:
+    with clover(orders_per_day=12) as simulator:
         here = piped(tmp_path, simulator)
         with (
             os.fdopen(os.open(tmp_path / "output-1", os.O_RDONLY | os.O_NONBLOCK), "rb") as pipe,

@@ -149,7 +149,7 @@ def test_while_clover_hangs(nursery: Nursery, tmp_path: Path, slots: int) -> Non
 
 def test_second_signal(nursery: Nursery, tmp_path: Path) -> None:
     """While nobody reads, a first signal changes nothing, and a second ends it there and then."""
-    with clover(orders_per_day=30) as simulator:
+    with clover(orders_per_day=12) as simulator:
         here = piped(tmp_path, simulator)
         with ended(here.start(nursery)) as process, pipe_end(here):
             until(lambda: full(here.output), process)
@@ -168,7 +168,7 @@ def test_amid_a_line(
 ) -> None:
     """A signal during a write that takes only a part: the line is whole, and STATE comes last."""
     nursery = request.getfixturevalue("nursery" if buffered else "raw_nursery")
-    with clover(orders_per_day=30) as simulator:
+    with clover(orders_per_day=12) as simulator:
         here = piped(tmp_path, simulator)
         with ended(here.start(nursery)) as process, pipe_end(here) as pipe:
             until(lambda: full(here.output), process)
