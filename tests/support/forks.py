@@ -10,6 +10,7 @@ import atexit
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ class Forks:
             stdout=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parents[2],
+            start_new_session=True,
         )
         atexit.register(self.close)
 
@@ -49,7 +51,12 @@ class Forks:
             assert self._process.stdout
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-            code = json.loads(self._process.stdout.readline())
+            try:
+                code = json.loads(self._process.stdout.readline())
+            except BaseException:  # a time-out's, most of all
+                os.killpg(self._process.pid, signal.SIGKILL)
+                forks.cache_clear()
+                raise
             output = "" if stdout else out.read_text(encoding="utf-8")
             said = log.read_text(encoding="utf-8")
         return subprocess.CompletedProcess(list(arguments), code, output, said)
