@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import warnings
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
     ConfigValidationError,
     MapExpressionError,
@@ -32,7 +35,7 @@ from tap_clover_export.exports.export import refusal
 from tap_clover_export.planning import bookmarks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from tap_clover_export.clover.client import Client
     from tap_clover_export.settings.merchants import Merchant
@@ -60,9 +63,6 @@ class Command(SingerCommand):
                 detach_stdout()
                 self._end(str(OutputClosedError.of(error)))
             self._end(f"A file can't be read or written ({error}); look at its path and rights.")
-        except ValueError as error:
-            self.logger.debug("Unexpected.", exc_info=True)
-            self._end(f"A setting is not JSON of the right shape ({in_short(error)}); correct it.")
         except Exception as error:
             self.logger.debug("Unexpected.", exc_info=True)
             self._end(
@@ -132,10 +132,46 @@ def merge_configs(paths: Iterable[str], read: Callable[[str], _ConfigInput]) -> 
         except TypeError as error:
             raise InputError(f"The config {path} holds no JSON object; correct it.") from error
         except ValueError as error:
+            _raise_if_infinite(path)
             raise InputError.not_json("config", path, error) from error
         merged.config |= one.config
         merged.parse_env |= one.parse_env
     return merged
+
+
+def _raise_if_infinite(path: str) -> None:
+    """Name the setting that YAML took for a number: digits with an E among them are infinite.
+
+    Raises:
+        InputError: There is one.
+    """
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    if found := re.search(r'"(\w+)":\s*-?(?:Infinity|NaN)\b', text):
+        raise InputError(f"{found[1]} is a number beyond all bounds; put it in quotes.")
+
+
+def read_environment(properties: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Read the settings that have a variable.
+
+    Args:
+        properties: The schema of each setting.
+        prefix: What stands before its name in capitals.
+
+    Raises:
+        InputError: A variable holds no number or no JSON where there has to be one.
+    """
+    config: dict[str, Any] = {}
+    parse_environment_config({}, prefix)  # takes a file .env into the environment
+    for name, schema in properties.items():
+        variable = prefix + name.upper()
+        if not os.environ.get(variable, "").strip():
+            continue
+        try:
+            config |= parse_environment_config({"properties": {name: schema}}, prefix)
+        except ValueError as error:
+            what = "a whole number" if "integer" in schema["type"] else "JSON"
+            raise InputError(f"{variable} is not {what}; correct it.") from error
+    return config
 
 
 def read_state(file: IO[str]) -> dict[str, Any]:

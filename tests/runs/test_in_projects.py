@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_clover_export.demo.project import TAP
+from tap_clover_export.demo.project import TAP, MeltanoError
 from tests.support.harness import ONE, TOKENS, TWO, clover, iso
 from tests.support.meltano_project import TapProject
 
@@ -77,3 +78,18 @@ def test_full_tables_and_streams_that_are_removed(
         assert {m["stream"] for m in records} == {"orders"}
         assert {m["record"]["id"] for m in records} == held
     assert set(messages[-1]["value"]["bookmarks"]) == {"orders"}
+
+
+def test_a_merchant_id_that_yaml_takes_for_a_number(project: TapProject) -> None:
+    """Without quotes digits are a number, with an E among them an infinite one."""
+    del project.environment["TAP_CLOVER_EXPORT_MERCHANT_ID"]
+    file = project.folder / "meltano.yml"
+    project.write({"config": {"merchants": [{"merchant_id": "HERE", "access_token": "token"}]}})
+    text = file.read_text()
+    for written, sentence in (
+        ("0123456789012", "The merchant_id of merchants[0] is not text; put it in quotes."),
+        ("1234567890E12345", "merchant_id is a number beyond all bounds; put it in quotes."),
+    ):
+        file.write_text(text.replace("HERE", written))
+        with pytest.raises(MeltanoError, match=re.escape(sentence)):
+            project.meltano("invoke", TAP, "--plan")
