@@ -43,7 +43,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "end_date": ("2026-02-01T09:00:00Z", "2026-02-01T09:00:00Z"),
     "lookback_days": ("0.5", "0.5"),
     "window_days": ("7.25", "7.25"),
-    "max_concurrent_exports": ("2", 2),
+    "max_concurrent_exports": ("2", "2"),
     "poll_interval_seconds": ("0.25", "0.25"),
     "export_timeout_minutes": ("90", "90"),
     "max_run_hours": ("1.5", "1.5"),

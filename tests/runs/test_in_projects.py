@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tap_clover_export.demo.project import TAP, MeltanoError
 from tests.support.harness import ONE, TOKENS, TWO, clover, iso
@@ -93,3 +95,15 @@ def test_a_merchant_id_that_yaml_takes_for_a_number(project: TapProject) -> None
         file.write_text(text.replace("HERE", written))
         with pytest.raises(MeltanoError, match=re.escape(sentence)):
             project.meltano("invoke", TAP, "--plan")
+
+
+def test_empty_variables_are_none(project: TapProject) -> None:
+    """Of every setting that is text, numbers among them; Meltano itself refuses others."""
+    plugins = yaml.safe_load((project.folder / "meltano.yml").read_text())["plugins"]
+    text = {"string", "password", "file", "date_iso8601"}
+    for field in plugins["extractors"][0]["settings"]:
+        if field["kind"] in text:
+            project.environment.setdefault(f"TAP_CLOVER_EXPORT_{field['name'].upper()}", "")
+    project.environment["TAP_CLOVER_EXPORT_POLL_INTERVAL_SECONDS"] = ""
+    assert project.environment["TAP_CLOVER_EXPORT_MAX_CONCURRENT_EXPORTS"] == ""
+    assert json.loads(project.meltano("invoke", TAP, "--plan=json"))["exports"] == 2
