@@ -33,6 +33,7 @@ from tap_clover_export.errors import (
 )
 from tap_clover_export.exports.export import refusal
 from tap_clover_export.planning import bookmarks
+from tap_clover_export.progress import trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,12 +43,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tap-clover-export")
 
+LEVELS = ("TAP_CLOVER_EXPORT_LOGLEVEL", "LOGLEVEL")
+"""The environment's variables for the level of the log; the first one wins."""
+
 
 class Command(SingerCommand):
     """Ends with the reason, in a sentence, instead of a traceback."""
 
     @override
     def main(self, *args: Any, **options: Any) -> Any:
+        try:
+            with trace.written(f"Python {sys.version} on {sys.platform}."):
+                return self._main_in_words(*args, **options)
+        except InputError as error:
+            self._end(str(error))
+
+    def _main_in_words(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        """Run, and end with a sentence where it fails."""
         try:
             return self._main(*args, **options)
         except ConfigValidationError as error:
@@ -67,7 +79,7 @@ class Command(SingerCommand):
             self.logger.debug("Unexpected.", exc_info=True)
             self._end(
                 f"An unexpected {type(error).__name__} ended the run ({in_short(error)}); run it "
-                "again with LOGLEVEL=DEBUG and report what it says."
+                f"again with {trace.TRACE}=trace.log and report it with that file."
             )
 
     def _main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
@@ -148,6 +160,21 @@ def _raise_if_infinite(path: str) -> None:
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     if found := re.search(r'"(\w+)":\s*-?(?:Infinity|NaN)\b', text):
         raise InputError(f"{found[1]} is a number beyond all bounds; put it in quotes.")
+
+
+def correct_log_level() -> None:
+    """Make a level of what the environment has for one: an empty text, a number, a wrong word."""
+    for variable in LEVELS:
+        given = os.environ.get(variable, "").strip().upper()
+        names = logging.getLevelNamesMapping()
+        if given.isdecimal():
+            number = min(int(given), logging.CRITICAL)
+            given = max((n, name) for name, n in names.items() if n <= number)[1]
+        if given not in names:
+            if given:
+                click.echo(f"{variable} is not usable; give a level such as DEBUG.", err=True)
+            given = "INFO" if variable == LEVELS[-1] else ""
+        os.environ[variable] = given
 
 
 def read_environment(properties: Mapping[str, Any], prefix: str) -> dict[str, Any]:

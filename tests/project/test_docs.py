@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tap_clover_export.progress.trace import TRACE
 from tap_clover_export.settings.settings import FILE_LIMIT
 from tap_clover_export.tap import OWN_SETTINGS, TapCloverExport
 from tests.support import messages_in_source
@@ -83,7 +84,7 @@ def test_variables_are_settings(page: Path) -> None:
     known = {
         f"TAP_CLOVER_EXPORT_{name.upper()}" for name in OWN_SETTINGS | set(schema["properties"])
     }
-    assert named - known - {FILE_LIMIT, "TAP_CLOVER_EXPORT_"} == set()
+    assert named - known - {FILE_LIMIT, TRACE, "TAP_CLOVER_EXPORT_"} == set()
 
 
 def test_the_first_loader_is_the_one_that_is_tested() -> None:

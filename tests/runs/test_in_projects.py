@@ -66,7 +66,8 @@ def test_paths_begin_at_the_project(project: TapProject) -> None:
 def test_full_tables_and_streams_that_are_removed(
     project: TapProject, simulator: Simulator
 ) -> None:
-    """What `metadata:` and `stream_maps` of meltano.yml ask for is done."""
+    """What `metadata:` and `stream_maps` of meltano.yml ask for is done, and traced from `.env`."""
+    (project.folder / ".env").write_text("TAP_CLOVER_EXPORT_TRACE=trace.log\n")
     project.write(
         {
             "metadata": {"orders": {"replication-method": "FULL_TABLE"}},
@@ -80,6 +81,10 @@ def test_full_tables_and_streams_that_are_removed(
         assert {m["stream"] for m in records} == {"orders"}
         assert {m["record"]["id"] for m in records} == held
     assert set(messages[-1]["value"]["bookmarks"]) == {"orders"}
+    trace = (project.folder / "trace.log").read_text()
+    assert trace.count(f" Emitted orders of merchant {ONE}") == 2
+    assert " DEBUG " in trace
+    assert not any(identity in trace for identity in held)
 
 
 def test_a_merchant_id_that_yaml_takes_for_a_number(project: TapProject) -> None:
