@@ -1,7 +1,8 @@
 """The tap added to a fresh Meltano project: `meltano init`, `meltano add`, settings, a test.
 
 Every setting goes the way that a scheduler has for it, through its environment variable, and
-every snippet of docs/meltano.md into the project's meltano.yml.
+every snippet of docs/meltano.md into the project's meltano.yml; those of its traps are tried in
+`test_meltano_traps`.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 
 SNIPPETS = re.findall(
     r"^```yaml\n(.*?)^```$",
-    (SOURCE / "docs" / "meltano.md").read_text(encoding="utf-8"),
+    (SOURCE / "docs" / "meltano.md").read_text(encoding="utf-8").partition("## Meltano's traps")[0],
     re.MULTILINE | re.DOTALL,
 )
 CSV = re.search(
