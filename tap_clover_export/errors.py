@@ -188,5 +188,5 @@ def unexpected(error: Exception) -> str:
     """What to say of a fault that nobody foresaw."""
     return (
         f"an unexpected {type(error).__name__} came up; "
-        "run again with LOGLEVEL=DEBUG and report what it says"
+        "run again with TAP_CLOVER_EXPORT_TRACE=trace.log and report it with that file"
     )

@@ -11,6 +11,7 @@ import click
 from singer_sdk import Tap
 from singer_sdk import typing as th
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
@@ -217,7 +218,9 @@ class TapCloverExport(Tap):
     @override
     def setup_mapper(self) -> None:
         """Make the stream maps; a stream that they remove counts as not selected."""
-        super().setup_mapper()
+        _ = self.catalog  # one that can't be read is no fault of the maps
+        with catalog.sentences_for_maps():
+            super().setup_mapper()
         stream_maps = self.config.get("stream_maps") or {}
         catalog.raise_without_faker(stream_maps)
         for name, stream in self.streams.items():
@@ -243,17 +246,19 @@ class TapCloverExport(Tap):
             reasons = []
         except SettingsError as error:
             reasons = error.reasons
-        builtin = {
-            name: field for name, field in schema["properties"].items() if name not in OWN_SETTINGS
-        }
-        for problem in DEFAULT_JSONSCHEMA_VALIDATOR({"properties": builtin}).iter_errors(
-            dict(self.config)
-        ):
-            where = ".".join(map(str, problem.path))
-            reasons.append(f"{where} has the wrong shape ({problem.message}); correct it.")
+        for name in sorted(self.config.keys() & schema["properties"].keys() - OWN_SETTINGS):
+            reasons += _problems(name, schema["properties"][name], self.config[name])
         if reasons and raise_errors:
             raise ConfigValidationError(" ".join(reasons), errors=reasons, schema=schema)
         return reasons
+
+    @classproperty
+    @override
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805
+        """Settings from the environment; an empty variable is as good as none."""
+        schema = copy.deepcopy(cls.config_jsonschema)
+        cls.append_builtin_config(schema)
+        return cli.read_environment(schema["properties"], cls._env_var_prefix)
 
     @functools.cached_property
     def run(self) -> Run:
@@ -363,6 +368,16 @@ class TapCloverExport(Tap):
     @classmethod
     def get_singer_command(cls) -> click.Command:
         return cli.with_plan(super().get_singer_command(), cls.logger)
+
+
+def _problems(name: str, schema: dict[str, Any], value: object) -> Iterator[str]:
+    """Why a setting of the SDK can't be used."""
+    try:
+        for problem in DEFAULT_JSONSCHEMA_VALIDATOR(schema).iter_errors(value):
+            where = ".".join([name, *map(str, problem.path)])
+            yield f"{where} has the wrong shape ({problem.message}); correct it."
+    except AttributeError:  # of the SDK's schema for __else__
+        yield f"{name} has the wrong shape (an __else__ that is not null); correct it."
 
 
 OWN_SETTINGS = frozenset(TapCloverExport.config_jsonschema["properties"])

@@ -92,6 +92,7 @@ class ProgressLog:
 
     def attempt_failed(self, reason: str) -> None:
         """An attempt failed and will be made again; may be called from any thread."""
+        logger.debug("An attempt failed and will be made again: %s.", reason)
         with self._lock:
             self._failed_attempts[reason] += 1
 

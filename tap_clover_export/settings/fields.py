@@ -19,6 +19,16 @@ PROJECT_ROOT = "MELTANO_PROJECT_ROOT"
 """The variable in which Meltano says where its project lies."""
 
 
+def from_project(given: str) -> Path:
+    """A path that begins at Meltano's project, where there is one.
+
+    Raises:
+        RuntimeError: It begins at a home that is unknown.
+    """
+    # Rule 15: Meltano runs the tap where the user stands, not where the project lies.
+    return Path(os.environ.get(PROJECT_ROOT, ""), Path(given).expanduser())
+
+
 class Fields:
     """Reads values of a config without empty ones, and collects why some can't be used."""
 
@@ -63,10 +73,8 @@ class Fields:
 
     def path(self, name: str, given: str) -> Path:
         """A path, with the user's home for `~`."""
-        # Meltano runs the tap where the user stands, not where the project lies.
-        root = os.environ.get(PROJECT_ROOT, "")
         try:
-            return Path(root) / Path(given).expanduser()
+            return from_project(given)
         except RuntimeError:
             self.reasons.append(f"{name} names a home that is unknown; give a full path.")
             return Path(given)

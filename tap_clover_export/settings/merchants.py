@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -80,6 +81,10 @@ class Merchants(Fields):
             fields = ", ".join(MERCHANT_FIELDS)
             self.reasons.append(f"{where} has an unknown field; known are {fields}.")
         identity = given.get("merchant_id")
+        if isinstance(identity, (int, float, Decimal)):
+            of = "" if where == "merchant_id" else f"The merchant_id of {where}"
+            self.reasons.append(f"{of or where} is not text; put it in quotes.")
+            return None
         if not isinstance(identity, str) or not _MERCHANT_ID.fullmatch(identity.strip()):
             what = "is not usable" if where == "merchant_id" else "has no usable merchant_id"
             self.reasons.append(f"{where} {what}; give Clover's id, letters and digits only.")
@@ -110,6 +115,9 @@ class Merchants(Fields):
             )
             return None
         ((kind, token),) = tokens.items()
+        if isinstance(token, (int, float, Decimal)):
+            self.reasons.append(f"The {kind} of merchant {identity} is not text; put it in quotes.")
+            return None
         if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token.strip()):
             self.reasons.append(
                 f"The {kind} of merchant {identity} is not a token; give it as Clover shows it."
@@ -141,12 +149,17 @@ class Merchants(Fields):
 
     def _file(self, path: Path) -> Iterator[tuple[str, object]]:
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            # Opening a pipe that nobody writes to would never come back.
+            irregular = path.exists() and not (path.is_file() or path.is_dir())
+            text = "" if irregular else path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             self.reasons.append(
                 f"merchants_file can't be read ({why}); give the path of a JSON or CSV file."
             )
+            return
+        if irregular:
+            self.reasons.append("merchants_file is no regular file; give the path of one.")
             return
         entries: object
         if text.lstrip().startswith(("[", "{")):

@@ -8,9 +8,10 @@ import fnmatch
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import StreamMapConfigError
+from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import RemoveRecordTransform
 
+from tap_clover_export.errors import InputError, in_short
 from tap_clover_export.planning.bookmarks import REPLICATION_KEY
 
 if TYPE_CHECKING:
@@ -87,6 +88,27 @@ def unknown_maps(stream_maps: Mapping[str, Any], known: Collection[str]) -> Iter
         if not any(fnmatch.fnmatch(name, source) for name in known)
     ]:
         yield _no_streams("stream_maps", strangers, known)
+
+
+@contextlib.contextmanager
+def sentences_for_maps() -> Iterator[None]:
+    """Name the setting where the SDK can't make its maps.
+
+    Raises:
+        InputError: Of flattening.
+        StreamMapConfigError: Of stream maps.
+    """
+    try:
+        yield
+    except (ConfigValidationError, MapExpressionError, StreamMapConfigError):
+        raise
+    except ValueError as error:
+        raise InputError(
+            f"Flattening can't be done ({in_short(error)}); raise flattening_max_key_length, or "
+            "change flattening_separator."
+        ) from error
+    except Exception as error:
+        raise StreamMapConfigError(f"{type(error).__name__}: {in_short(error)}") from error
 
 
 def raise_without_faker(stream_maps: Mapping[str, Any]) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import sys
 import warnings
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
     ConfigValidationError,
     MapExpressionError,
@@ -33,15 +36,19 @@ from tap_clover_export.errors import (
 )
 from tap_clover_export.exports.retry import Backoff
 from tap_clover_export.planning import bookmarks
+from tap_clover_export.progress import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from tap_clover_export.clock import Clock
     from tap_clover_export.clover.client import Client
     from tap_clover_export.settings.merchants import Merchant
 
 logger = logging.getLogger("tap-clover-export")
+
+LEVELS = ("TAP_CLOVER_EXPORT_LOGLEVEL", "LOGLEVEL")
+"""The environment's variables for the level of the log; the first one wins."""
 
 
 CHECK_SECONDS = 120.0
@@ -54,6 +61,14 @@ class Command(SingerCommand):
 
     @override
     def main(self, *args: Any, **options: Any) -> Any:
+        try:
+            with trace.written(f"Python {sys.version} on {sys.platform}."):
+                return self._main_in_words(*args, **options)
+        except InputError as error:
+            self._end(str(error))
+
+    def _main_in_words(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        """Run, and end with a sentence where it fails."""
         try:
             return self._main(*args, **options)
         except ConfigValidationError as error:
@@ -69,14 +84,11 @@ class Command(SingerCommand):
                 detach_stdout()
                 self._end(str(OutputClosedError.of(error)))
             self._end(f"A file can't be read or written ({error}); look at its path and rights.")
-        except ValueError as error:
-            self.logger.debug("Unexpected.", exc_info=True)
-            self._end(f"A setting is not JSON of the right shape ({in_short(error)}); correct it.")
         except Exception as error:
             self.logger.debug("Unexpected.", exc_info=True)
             self._end(
                 f"An unexpected {type(error).__name__} ended the run ({in_short(error)}); run it "
-                "again with LOGLEVEL=DEBUG and report what it says."
+                f"again with {trace.TRACE}=trace.log and report it with that file."
             )
 
     def _main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
@@ -141,10 +153,61 @@ def merge_configs(paths: Iterable[str], read: Callable[[str], _ConfigInput]) -> 
         except TypeError as error:
             raise InputError(f"The config {path} holds no JSON object; correct it.") from error
         except ValueError as error:
+            _raise_if_infinite(path)
             raise InputError.not_json("config", path, error) from error
         merged.config |= one.config
         merged.parse_env |= one.parse_env
     return merged
+
+
+def _raise_if_infinite(path: str) -> None:
+    """Name the setting that YAML took for a number: digits with an E among them are infinite.
+
+    Raises:
+        InputError: There is one.
+    """
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    if found := re.search(r'"(\w+)":\s*-?(?:Infinity|NaN)\b', text):
+        raise InputError(f"{found[1]} is a number beyond all bounds; put it in quotes.")
+
+
+def correct_log_level() -> None:
+    """Make a level of what the environment has for one: an empty text, a number, a wrong word."""
+    for variable in LEVELS:
+        given = os.environ.get(variable, "").strip().upper()
+        names = logging.getLevelNamesMapping()
+        if given.isdecimal():
+            number = min(int(given), logging.CRITICAL)
+            given = max((n, name) for name, n in names.items() if n <= number)[1]
+        if given not in names:
+            if given:
+                click.echo(f"{variable} is not usable; give a level such as DEBUG.", err=True)
+            given = "INFO" if variable == LEVELS[-1] else ""
+        os.environ[variable] = given
+
+
+def read_environment(properties: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Read the settings that have a variable.
+
+    Args:
+        properties: The schema of each setting.
+        prefix: What stands before its name in capitals.
+
+    Raises:
+        InputError: A variable holds no number or no JSON where there has to be one.
+    """
+    config: dict[str, Any] = {}
+    parse_environment_config({}, prefix)  # takes a file .env into the environment
+    for name, schema in properties.items():
+        variable = prefix + name.upper()
+        if not os.environ.get(variable, "").strip():
+            continue
+        try:
+            config |= parse_environment_config({"properties": {name: schema}}, prefix)
+        except ValueError as error:
+            what = "a whole number" if "integer" in schema["type"] else "JSON"
+            raise InputError(f"{variable} is not {what}; correct it.") from error
+    return config
 
 
 def read_state(file: IO[str]) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from tap_clover_export.progress.trace import TRACE
 from tap_clover_export.settings.settings import FILE_LIMIT
-from tap_clover_export.tap import OWN_SETTINGS
+from tap_clover_export.tap import OWN_SETTINGS, TapCloverExport
 from tests.support import messages_in_source
 
 ROOT = Path(__file__).parents[2]
@@ -77,8 +79,12 @@ def test_every_page_is_in_the_index() -> None:
 def test_variables_are_settings(page: Path) -> None:
     """Every variable of the tap's that a page names is one that it reads."""
     named = set(re.findall(r"TAP_CLOVER_EXPORT_[A-Z_]+\b", page.read_text(encoding="utf-8")))
-    known = {f"TAP_CLOVER_EXPORT_{name.upper()}" for name in OWN_SETTINGS}
-    assert named - known - {FILE_LIMIT, "TAP_CLOVER_EXPORT_"} == set()
+    schema: dict[str, Any] = {"properties": {}}
+    TapCloverExport.append_builtin_config(schema)
+    known = {
+        f"TAP_CLOVER_EXPORT_{name.upper()}" for name in OWN_SETTINGS | set(schema["properties"])
+    }
+    assert named - known - {FILE_LIMIT, TRACE, "TAP_CLOVER_EXPORT_"} == set()
 
 
 def test_the_first_loader_is_the_one_that_is_tested() -> None:

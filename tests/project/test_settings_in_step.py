@@ -14,6 +14,7 @@ import yaml
 
 from tap_clover_export.settings.hosts import BASE_URLS
 from tap_clover_export.settings.settings import FILE_LIMIT
+from tap_clover_export.singer.cli import read_environment
 from tap_clover_export.tap import OWN_SETTINGS, TapCloverExport
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,12 @@ HUB = {"domain_url", "keywords", "maintenance_status", "prereq", "settings_pream
 """Keys that only Meltano's hub knows."""
 NO_USE = {"faker_config"}
 """Settings of the SDK that need a package which the tap does not install."""
+BUILTIN: dict[str, Any] = {"properties": {}}
+TapCloverExport.append_builtin_config(BUILTIN)
+KINDS = {
+    name: field["type"][0] for name, field in BUILTIN["properties"].items() if name not in NO_USE
+}
+"""The SDK's own settings, of the kind that they have there."""
 SAMPLES = dict(
     re.findall(
         rf"^(?:# )?{PREFIX}(\w+)=(.*)$",
@@ -51,18 +58,31 @@ ROWS = dict(
 
 
 def test_every_setting_stands_in_meltano_yml() -> None:
-    """Meltano knows the tap's settings, in the tap's order, and no others."""
-    assert list(SETTINGS) == list(PROPERTIES)
+    """Meltano knows the tap's settings and then the SDK's, in their order, and no others."""
+    assert list(SETTINGS) == [*PROPERTIES, *KINDS]
+    assert {name: SETTINGS[name]["kind"] for name in KINDS} == KINDS
 
 
 def test_every_setting_stands_in_the_sample_environment() -> None:
-    """.env.example has every setting, in the tap's order, and no others."""
-    assert list(SAMPLES) == [name.upper() for name in PROPERTIES]
+    """.env.example has every setting, the tap's and then the SDK's, and no others."""
+    assert list(SAMPLES) == [name.upper() for name in (*PROPERTIES, *KINDS)]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_samples_of_the_sdk_s_settings_can_be_used(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is of its type, read as the tap reads it."""
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", SAMPLES[name.upper()])
+    found = read_environment(BUILTIN["properties"], PREFIX)
+    kind = {"type": BUILTIN["properties"][name]["type"]}
+    jsonschema.validate(found, {"required": [name], "properties": {name: kind}})
 
 
 def test_every_setting_stands_in_the_readme() -> None:
-    """The README's table has every setting, and no others of the tap's."""
+    """The README's table has every setting, and no others of the tap's; it names the SDK's."""
     assert ROWS.keys() >= PROPERTIES.keys()
+    assert set(re.findall(r"`(\w+)`", readme())) >= KINDS.keys()
     named = set(re.findall(rf"{PREFIX}([A-Z]+(?:_[A-Z]+)*)", readme()))
     assert named - {FILE_LIMIT.removeprefix(PREFIX)} <= SAMPLES.keys()
 
@@ -84,9 +104,10 @@ def test_defaults_are_said_everywhere(name: str) -> None:
     assert re.search(rf"(?<![\w.]){re.escape(str(DEFAULTS[name]))}(?![\w.])", ROWS.get(name, ""))
 
 
-def test_no_number_is_a_decimal() -> None:
-    """Meltano 4 can't hand over a decimal from the environment."""
-    assert "decimal" not in {field["kind"] for field in SETTINGS.values()}
+def test_no_number_of_the_tap_s_is_other_than_text() -> None:
+    """Meltano 4 can't hand over a decimal from the environment, nor an empty integer."""
+    numbers = [name for name, field in PROPERTIES.items() if "number" in field["type"]]
+    assert {SETTINGS[name]["kind"] for name in numbers} == {"string"}
 
 
 def test_meltano_knows_the_regions_and_capabilities() -> None:
@@ -102,19 +123,8 @@ def test_the_definition_says_what_meltano_yml_says() -> None:
     differs = {"pip_url", "settings"}
     entry = {name: value for name, value in EXTRACTOR.items() if name not in differs}
     assert {name: DEFINITION.get(name) for name in entry} == entry
-    assert DEFINITION["settings"][: len(SETTINGS)] == EXTRACTOR["settings"]
+    assert DEFINITION["settings"] == EXTRACTOR["settings"]
     assert DEFINITION["pip_url"] == "tap-clover-export"
-
-
-def test_the_definition_has_the_settings_of_the_sdk() -> None:
-    """After the tap's own stand those that the SDK adds, of the kind that they have there."""
-    schema: dict[str, Any] = {"properties": {}}
-    TapCloverExport.append_builtin_config(schema)
-    theirs = {
-        name: field["type"][0] for name, field in schema["properties"].items() if name not in NO_USE
-    }
-    added = DEFINITION["settings"][len(SETTINGS) :]
-    assert {field["name"]: field["kind"] for field in added} == theirs
 
 
 def test_the_definition_is_of_the_form_of_meltano() -> None:

@@ -1,7 +1,8 @@
 """The tap added to a fresh Meltano project: `meltano init`, `meltano add`, settings, a test.
 
 Every setting goes the way that a scheduler has for it, through its environment variable, and
-every snippet of docs/meltano.md into the project's meltano.yml.
+every snippet of docs/meltano.md into the project's meltano.yml; those of its traps are tried in
+`test_meltano_traps`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "end_date": ("2026-02-01T09:00:00Z", "2026-02-01T09:00:00Z"),
     "lookback_days": ("0.5", "0.5"),
     "window_days": ("7.25", "7.25"),
-    "max_concurrent_exports": ("2", 2),
+    "max_concurrent_exports": ("2", "2"),
     "poll_interval_seconds": ("0.25", "0.25"),
     "export_timeout_minutes": ("90", "90"),
     "max_run_hours": ("1.5", "1.5"),
@@ -59,7 +60,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
 
 SNIPPETS = re.findall(
     r"^```yaml\n(.*?)^```$",
-    (SOURCE / "docs" / "meltano.md").read_text(encoding="utf-8"),
+    (SOURCE / "docs" / "meltano.md").read_text(encoding="utf-8").partition("## Meltano's traps")[0],
     re.MULTILINE | re.DOTALL,
 )
 CSV = re.search(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
-from tap_clover_export.demo.project import TAP
+from tap_clover_export.demo.project import TAP, MeltanoError
 from tests.support.harness import ONE, TOKENS, TWO, clover, iso
 from tests.support.meltano_project import TapProject
 
@@ -63,7 +66,8 @@ def test_paths_begin_at_the_project(project: TapProject) -> None:
 def test_full_tables_and_streams_that_are_removed(
     project: TapProject, simulator: Simulator
 ) -> None:
-    """What `metadata:` and `stream_maps` of meltano.yml ask for is done."""
+    """What `metadata:` and `stream_maps` of meltano.yml ask for is done, and traced from `.env`."""
+    (project.folder / ".env").write_text("TAP_CLOVER_EXPORT_TRACE=trace.log\n")
     project.write(
         {
             "metadata": {"orders": {"replication-method": "FULL_TABLE"}},
@@ -77,3 +81,34 @@ def test_full_tables_and_streams_that_are_removed(
         assert {m["stream"] for m in records} == {"orders"}
         assert {m["record"]["id"] for m in records} == held
     assert set(messages[-1]["value"]["bookmarks"]) == {"orders"}
+    trace = (project.folder / "trace.log").read_text()
+    assert trace.count(f" Emitted orders of merchant {ONE}") == 2
+    assert " DEBUG " in trace
+    assert not any(identity in trace for identity in held)
+
+
+def test_a_merchant_id_that_yaml_takes_for_a_number(project: TapProject) -> None:
+    """Without quotes digits are a number, with an E among them an infinite one."""
+    del project.environment["TAP_CLOVER_EXPORT_MERCHANT_ID"]
+    file = project.folder / "meltano.yml"
+    project.write({"config": {"merchants": [{"merchant_id": "HERE", "access_token": "token"}]}})
+    text = file.read_text()
+    for written, sentence in (
+        ("0123456789012", "The merchant_id of merchants[0] is not text; put it in quotes."),
+        ("1234567890E12345", "merchant_id is a number beyond all bounds; put it in quotes."),
+    ):
+        file.write_text(text.replace("HERE", written))
+        with pytest.raises(MeltanoError, match=re.escape(sentence)):
+            project.meltano("invoke", TAP, "--plan")
+
+
+def test_empty_variables_are_none(project: TapProject) -> None:
+    """Of every setting that is text, numbers among them; Meltano itself refuses others."""
+    plugins = yaml.safe_load((project.folder / "meltano.yml").read_text())["plugins"]
+    text = {"string", "password", "file", "date_iso8601"}
+    for field in plugins["extractors"][0]["settings"]:
+        if field["kind"] in text:
+            project.environment.setdefault(f"TAP_CLOVER_EXPORT_{field['name'].upper()}", "")
+    project.environment["TAP_CLOVER_EXPORT_POLL_INTERVAL_SECONDS"] = ""
+    assert project.environment["TAP_CLOVER_EXPORT_MAX_CONCURRENT_EXPORTS"] == ""
+    assert json.loads(project.meltano("invoke", TAP, "--plan=json"))["exports"] == 2

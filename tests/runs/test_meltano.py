@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from tap_clover_export.demo.project import LOADER, TAP, MeltanoError, Project
 from tap_clover_export.simulator import Clock, Options, Simulator
+from tests.runs.test_readme_sql import COLLECTED, REFUNDS, SOLD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,6 +157,13 @@ def test_odd_values_arrive(story: Story) -> None:
         "select max(total) as most from clover.orders where merchant_id = 'SHOPONE1'"
     )
     assert row.most == 9_007_199_254_740_993
+
+
+@pytest.mark.parametrize("question", [COLLECTED, SOLD, REFUNDS])
+def test_the_readme_s_questions_have_answers(story: Story, question: str) -> None:
+    """Of what the loader made of Clover's records, odd ones among them."""
+    with psycopg.connect(story.database.conninfo) as connection:
+        assert connection.execute(question.encode()).fetchall()
 
 
 def test_meltano_holds_the_state(story: Story) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -581,7 +582,14 @@ def test_token_store_lies_in_the_meltano_project(monkeypatch: pytest.MonkeyPatch
         ({"merchant_id": "M\u00e9"}, ["merchant_id is not usable"]),
         ({"merchant_id": "M 1"}, ["merchant_id is not usable"]),
         ({"merchant_id": "M1\nM2"}, ["merchant_id is not usable"]),
-        ({"merchant_id": 5}, ["merchant_id is not usable"]),
+        ({"merchant_id": 5}, ["merchant_id is not text; put it in quotes."]),
+        ({"merchant_id": True}, ["merchant_id is not text; put it in quotes."]),
+        ({"merchant_id": float("inf")}, ["merchant_id is not text; put it in quotes."]),
+        ({"access_token": 5}, ["The access_token of merchant M1 is not text; put it in quotes."]),
+        (
+            {"merchants": [LIST[0] | {"merchant_id": Decimal(5)}]},
+            ["The merchant_id of merchants[0] is not text; put it in quotes."],
+        ),
         ({"access_token": f"{TOKEN} x"}, ["The access_token of merchant M1 is not a token"]),
         ({"access_token": f"{TOKEN}\nX: y"}, ["The access_token of merchant M1 is not a token"]),
         ({"access_token": f"{TOKEN}\u00e9"}, ["The access_token of merchant M1 is not a token"]),
@@ -662,6 +670,14 @@ def test_unreadable_merchants_files_are_refused(path: str, why: str) -> None:
 
     assert reason.startswith("merchants_file can't be read")
     assert why in reason
+
+
+def test_a_pipe_is_no_merchants_file(tmp_path: Path) -> None:
+    """One that nobody writes to would be waited for without end."""
+    os.mkfifo(tmp_path / "pipe")
+    assert _reasons(merchants_file=str(tmp_path / "pipe")) == [
+        "merchants_file is no regular file; give the path of one."
+    ]
 
 
 def test_merchants_nested_too_deep_are_refused(tmp_path: Path) -> None:

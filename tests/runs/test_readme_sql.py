@@ -1,0 +1,133 @@
+"""The README's questions to the warehouse, asked of a few records whose answers are known."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from tap_clover_export import schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_clover_export.demo.postgres import Database
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+(BLOCK,) = re.findall(r"^```sql\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COLLECTED, SOLD, REFUNDS = re.split(r";\n+", BLOCK.strip())
+SCHEMA = "asked"
+DAY = 86_400_000
+USUAL = {"merchant_id": "M", "result": "SUCCESS", "createdTime": "1970-01-02T12:00:00"}
+TYPES = {"integer": "bigint", "boolean": "boolean", "object": "jsonb", "string": "text"}
+
+
+def many(*elements: dict[str, Any]) -> dict[str, Any]:
+    """Nested records as Clover puts them."""
+    return {"elements": list(elements)}
+
+
+def line(name: str, price: int, **more: Any) -> dict[str, Any]:
+    """A line of an order."""
+    return {"name": name, "price": price} | more
+
+
+PAYMENTS: list[dict[str, Any]] = [
+    {"id": "P1", "amount": 1000, "tipAmount": 150, "refunds": None, "order": {"id": "O1"}},
+    {"id": "P2", "amount": 2000, "voidReason": "USER_CANCEL", "order": {"id": "O2"}},
+    {"id": "P3", "amount": 3000, "result": "FAIL", "order": {"id": "O3"}},
+    {
+        "id": "P4",
+        "amount": 1500,
+        "additionalCharges": many({"amount": 45}, {"amount": 17}),
+        "refunds": many(
+            {"id": "R1", "amount": 500, "createdTime": 2 * DAY + 1},
+            {"id": "R2", "amount": 900, "createdTime": 2 * DAY + 1, "voided": True},
+        ),
+        "order": {"id": "O4"},
+    },
+]
+ORDERS: list[dict[str, Any]] = [
+    {
+        "id": "O1",
+        "lineItems": many(*[line("Latte", 400)] * 2, line("Ham", 999, unitQty=250)),
+    },
+    {"id": "O2", "lineItems": many(line("Latte", 400))},
+    {"id": "O3", "lineItems": many(line("Latte", 400))},
+    {
+        "id": "O4",
+        "lineItems": many(
+            line("Gift card", 5000, isRevenue=False),
+            line("Service", 100, isOrderFee=True),
+            line("Latte", 400, refunded=True),
+            line("Ham", 999, unitQty=1500, isRevenue=True),
+        ),
+        "credits": many({"amount": 300, "createdTime": 3 * DAY}),
+    },
+    {"id": "O5", "lineItems": many(line("Latte", 400))},
+    {"id": "O1", "merchant_id": "OTHER", "lineItems": None},
+]
+
+
+@pytest.fixture(scope="module")
+def warehouse(database: Database) -> Iterator[Database]:
+    """Two tables with the columns that a loader makes of the schemas."""
+    _run(database, f"drop schema if exists {SCHEMA} cascade; create schema {SCHEMA}")
+    for table, rows in (("payments", PAYMENTS), ("orders", ORDERS)):
+        text = Path(schemas.__path__[0], f"{table}.json").read_text(encoding="utf-8")
+        columns = {
+            name: "timestamp" if "format" in field else TYPES[field["type"][0]]
+            for name, field in json.loads(text)["properties"].items()
+        }
+        of = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+        _run(database, f"create table {SCHEMA}.{table} ({of})")
+        for row in rows:
+            usual: dict[str, Any] = {
+                "merchant_id": "M",
+                "result": "SUCCESS",
+                "createdTime": "1970-01-02T12:00:00",
+            }
+            full = json.dumps(usual | row)
+            into = f"insert into {SCHEMA}.{table} select * from "
+            _run(database, f"{into} jsonb_populate_record(null::{SCHEMA}.{table}, '{full}')")
+    yield database
+    _run(database, f"drop schema {SCHEMA} cascade")
+
+
+def _run(database: Database, sql: str) -> None:
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        connection.execute(sql.encode())
+
+
+def ask(database: Database, sql: str) -> list[tuple[Any, ...]]:
+    """Ask a question of the README."""
+    with psycopg.connect(database.conninfo) as connection:
+        return connection.execute(sql.replace("clover.", f"{SCHEMA}.").encode()).fetchall()
+
+
+def test_what_was_collected(warehouse: Database) -> None:
+    """Voids and failures are no money, refunds count on their day, surcharges and tips too."""
+    assert ask(warehouse, COLLECTED) == [
+        ("M", date(1970, 1, 2), Decimal("27.12")),
+        ("M", date(1970, 1, 3), Decimal("-5.00")),
+        ("M", date(1970, 1, 4), Decimal("-3.00")),
+    ]
+
+
+def test_what_sold(warehouse: Database) -> None:
+    """Paid lines only, no gift cards and fees, weighed goods by their weight."""
+    assert [(item, float(sold), float(price)) for item, sold, price in ask(warehouse, SOLD)] == [
+        ("Latte", 2.0, 8.0),
+        ("Ham", 1.75, 17.49),
+    ]
+
+
+def test_refunds(warehouse: Database) -> None:
+    """Those that stand."""
+    assert [row[:3] for row in ask(warehouse, REFUNDS)] == [("P4", "R1", Decimal("5.00"))]
