@@ -25,7 +25,7 @@ def from_project(given: str) -> Path:
     Raises:
         RuntimeError: It begins at a home that is unknown.
     """
-    # Rule 15: Meltano runs the tap where the user stands, not where the project lies.
+    # Meltano runs the tap where the user stands, not where the project lies.
     return Path(os.environ.get(PROJECT_ROOT, ""), Path(given).expanduser())
 
 
