@@ -62,3 +62,42 @@ def test_halves_stay_in_order() -> None:
         assert f"Missing: orders of merchant {ONE} from {bookmark} on" in outcome.sentence
         first = simulator.exports[0]
         assert bookmark == iso((first.start + first.end) // 2 / 1000)
+
+
+@pytest.mark.parametrize("where", ["create", "poll"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_internal_error_that_passes(where: str, times: int) -> None:
+    """Clover's word for too much is asked again: no failure, no halves, no second export."""
+    with clover(days=20, orders_per_day=2) as simulator:
+        fault = simulator.faults.add(f"{where}[{ONE}/ORDERS]:400-internal*{times}")
+        outcome = sync(simulator)
+        assert fault.fired == times
+        assert outcome.code == 0, outcome.log
+        assert_whole(outcome, simulator)
+        assert len(simulator.exports) == 2
+        assert "halves" not in outcome.log
+
+
+@pytest.mark.parametrize("heavy", [1, 3, 12])
+def test_windows_that_are_too_heavy(heavy: float) -> None:
+    """Where Clover calls wider windows too much they are halved until it takes them."""
+    with clover(days=20, orders_per_day=2, heavy_window_days=heavy) as simulator:
+        outcome = sync(simulator)
+        assert outcome.code == 0, outcome.log
+        assert_whole(outcome, simulator)
+        widths = [(export.end - export.start) / 1000 / DAY for export in simulator.exports]
+        assert heavy / 2 < max(widths) <= heavy
+
+
+def test_what_is_always_too_heavy() -> None:
+    """Down to an hour, then it fails with Clover's words and its name for the request."""
+    with clover(days=1, orders_per_day=8) as simulator:
+        simulator.faults.add(f"create[{ONE}/ORDERS]:400-internal")
+        outcome = sync(simulator)
+        assert outcome.code == 1
+        assert "Internal Error" in outcome.sentence
+        assert ", request " in outcome.sentence
+        assert outcome.bookmark("orders", ONE) is None
+        assert outcome.records("payments")
+        refused = [r for r in simulator.requests if r.kind == "create" and r.status == 400]
+        assert len(refused) == 3 * 6
