@@ -85,7 +85,7 @@ def to_text(plan: dict[str, Any]) -> str:
         "",
         (
             f"Exports to ask Clover for: {plan['exports']}; "
-            f"pending ones to take up: {plan['pending']}."
+            f"pending ones to resume: {plan['pending']}."
         ),
     ]
     for region, hours in plan["regions"].items():

@@ -127,7 +127,7 @@ def test_a_small_plan_for_people() -> None:
 
     assert lines[4:] == [
         "",
-        "Exports to ask Clover for: 3; pending ones to take up: 1.",
+        "Exports to ask Clover for: 3; pending ones to resume: 1.",
         "Region la: no opening hours are known.",
         "Region us: accepts exports MON-SUN 10:00-15:00 UTC, next from 2026-03-03T10:00:00.000Z.",
         "The run could end at 2026-03-03T10:12:00.000Z, if an export takes 3 minutes.",
@@ -185,7 +185,7 @@ def test_a_run_that_ends_before_the_opening_leaves_all() -> None:
 
 
 def test_only_pending_exports_are_planned() -> None:
-    """A run that only takes up what was asked for is not nothing."""
+    """A run that only resumes what was asked for is not nothing."""
     pending = PendingExport("E1", Window(NOW.subtract(days=20), NOW), NOW.subtract(hours=1))
     made = overview.overview([_planned(20, pending=(pending,))], now=NOW, slots=1)
 

@@ -38,7 +38,7 @@ def sentence(page: str) -> str:
             [work(behind=2), work(stream="payments", behind=3, pending=(10, 1))],
             {},
             (
-                "The next run would ask Clover for 2 exports and take up 1 pending one, for 1 of "
+                "The next run would ask Clover for 2 exports and resume 1 pending one, for 1 of "
                 "1 merchant; it could end on Tue 3 March 2026, 12:09 UTC."
             ),
         ),

@@ -59,7 +59,7 @@ def test_every_number_is_that_of_json(browser: Browser, thousands: Plan, big: Pa
     )
     assert plan["left"] > 0
     assert heading == sentence(thousands.html)
-    assert f"{plan['exports']:,} exports and take up {plan['pending']:,} pending ones" in heading
+    assert f"{plan['exports']:,} exports and resume {plan['pending']:,} pending ones" in heading
     assert len(rows) == len(expected) == 6000
     for cells, row in zip(rows, expected, strict=True):
         numbers = [int(cell or 0) for cell in cells[-3:]]

@@ -236,7 +236,7 @@ class Machine(RuleBasedStateMachine):
     def run_whole(self) -> None:
         """A run to the end.
 
-        One that takes up what a former run asked for may not come to now, where Clover's clock
+        One that resumes what a former run asked for may not come to now, where Clover's clock
         is behind: its bookmarks stay at what those exports hold.
         """
         outcome = self.sync()

@@ -73,12 +73,15 @@ def test_a_taken_port_is_told(client: Client, capsys: pytest.CaptureFixture[str]
     [
         (["--fault", "poll:purple"], "no such fault on poll: purple"),
         (["--merchant", "M"], "not ID:TOKEN: M"),
+        (["--missing-permission", "M:write-orders"], "no such permission: write-orders"),
+        (["--limit", "token:many"], "not a limit: token:many"),
+        (["--limit", "shop:5"], "not a limit: shop:5"),
     ],
 )
 def test_wrong_arguments_are_told(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A wrong fault or merchant is told with what is wrong."""
+    """What does not exist or can't be read is told with what is wrong."""
     with pytest.raises(SystemExit):
         main(arguments)
     assert words in capsys.readouterr().err

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_clover_export.simulator.__main__ import main
-
 from .client import SHOP, Client
 
 if TYPE_CHECKING:
@@ -67,20 +65,3 @@ def test_a_refusal_may_have_other_words(serve: Callable[..., Client]) -> None:
     refused = client.create()
     assert refused.status_code == 401
     assert refused.json() == {"message": "Merchant account is closed"}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["--missing-permission", f"{SHOP}:write-orders"], "no such permission: write-orders"),
-        (["--limit", "token:many"], "not a limit: token:many"),
-        (["--limit", "shop:5"], "not a limit: shop:5"),
-    ],
-)
-def test_wrong_arguments_are_told(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The command names a permission or a limit that does not exist."""
-    with pytest.raises(SystemExit):
-        main(arguments)
-    assert words in capsys.readouterr().err

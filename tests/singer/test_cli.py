@@ -362,7 +362,7 @@ def test_plan(tmp_path: Path) -> None:
         config = write_config(tmp_path, config_for(simulator, end_date="2026-03-03T12:00:00Z"))
         done = command("--config", config, "--plan")
         assert done.returncode == 0
-        assert "Exports to ask Clover for: 12; pending ones to take up: 0." in done.stdout
+        assert "Exports to ask Clover for: 12; pending ones to resume: 0." in done.stdout
         done = command("--config", config, "--plan=json")
         plan = json.loads(done.stdout)
         assert plan["exports"] == 12

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.fork_server import PATIENCE
 from tests.support.harness import ONE, command, write_config
-from tests.support.processes import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,13 @@ import atexit
 import functools
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
+
+from tests.support.fork_server import ForkServer, redirect
 
 
 class Forks:
@@ -23,19 +24,8 @@ class Forks:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.forks"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[2],
-            start_new_session=True,
-        )
-        atexit.register(self.close)
-
-    def close(self) -> None:
-        """End the process that forks."""
-        self._process.communicate()
+        self._server = ForkServer("tests.support.forks")
+        atexit.register(self._server.close)
 
     def run(self, *arguments: str, stdout: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run the command with this process's environment and folder.
@@ -46,15 +36,11 @@ class Forks:
         """
         with tempfile.TemporaryDirectory() as folder, self._lock:
             out, log = Path(stdout or f"{folder}/out"), Path(folder, "log")
-            request = [arguments, dict(os.environ), str(Path.cwd()), str(out), str(log)]
-            assert self._process.stdin
-            assert self._process.stdout
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
+            paths = [str(Path.cwd()), str(out), str(log)]
             try:
-                code = json.loads(self._process.stdout.readline())
+                code = self._server.ask(arguments, dict(os.environ), *paths)
             except BaseException:  # a time-out's, most of all
-                os.killpg(self._process.pid, signal.SIGKILL)
+                self._server.kill()
                 forks.cache_clear()
                 raise
             output = "" if stdout else out.read_text(encoding="utf-8")
@@ -79,11 +65,7 @@ def _fork() -> list[str] | None:
             os.environ.clear()
             os.environ.update(environment)
             os.chdir(folder)
-            for number, path in ((0, os.devnull), (1, stdout), (2, stderr)):
-                way = os.O_WRONLY | os.O_CREAT | os.O_APPEND if number else os.O_RDONLY
-                file = os.open(path, way, 0o600)
-                os.dup2(file, number)
-                os.close(file)
+            redirect(stdout, stderr)
             return list(arguments)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os.write(answers, b"%d\n" % code)

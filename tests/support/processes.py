@@ -13,11 +13,12 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from tests.support.fork_server import PATIENCE, ForkServer, redirect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tap_clover_export.run import Run
 
 GLANCE = 0.002
-PATIENCE = 60.0
 
 
 class Running(Protocol):
@@ -42,7 +42,7 @@ class Running(Protocol):
         ...
 
 
-class Nursery:
+class Nursery(ForkServer):
     """Forks tap processes.
 
     Args:
@@ -50,20 +50,13 @@ class Nursery:
     """
 
     def __init__(self, **environment: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.processes"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | environment,
-            cwd=Path(__file__).parents[2],
-        )
+        super().__init__("tests.support.processes", **environment)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate(timeout=PATIENCE)
+        self.close()
 
     def start(self, arguments: list[str], *, stdout: Path, stderr: Path, tmp: Path) -> Child:
         """Start the command.
@@ -76,14 +69,6 @@ class Nursery:
         """
         paths = [str(stdout), str(stderr), str(tmp)]
         return Child(self, int(self.ask("start", arguments, *paths)))
-
-    def ask(self, *request: Any) -> Any:
-        """Ask the process that forks."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
 
 
 class Child:
@@ -182,11 +167,7 @@ def _nurse() -> list[str] | None:
 def _settle_in(stdout: str, stderr: str, tmp: str) -> None:
     os.environ["TMPDIR"] = tmp
     tell_of_signals(f"{stderr}.heard")
-    for number, path in ((0, os.devnull), (1, stdout), (2, stderr)):
-        way = os.O_WRONLY | os.O_CREAT | os.O_APPEND if number else os.O_RDONLY
-        file = os.open(path, way, 0o600)
-        os.dup2(file, number)
-        os.close(file)
+    redirect(stdout, stderr)
 
 
 if __name__ == "__main__":
