@@ -122,7 +122,6 @@ class Auth:
 
     def _refresh(self, merchant: Merchant, good: Callable[[TokenPair], bool]) -> TokenPair:
         """A good pair out of the store, where another process put it, or a fresh one."""
-        # Rule 14: under one lock over processes, and kept before its first use.
         with self._store.refresh_lock(merchant.id):
             pair = self._kept(merchant)
             if not good(pair) or self._stale(pair):

@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 
 from tap_clover_export import times
 from tap_clover_export.clover.error_mapping import raise_for, request_id
+from tap_clover_export.clover.origins import file_name, may_fetch, next_hop
 from tap_clover_export.clover.responses import check_object, read_export
 from tap_clover_export.clover.transport import (
     BODY_SECONDS,
@@ -23,7 +24,6 @@ from tap_clover_export.clover.transport import (
     read_body,
     send,
 )
-from tap_clover_export.clover.urls import file_name, may_fetch, next_hop
 from tap_clover_export.errors import (
     BodyTooLargeError,
     CloverError,
@@ -152,7 +152,7 @@ class Client:
         try:
             return self._ask(method, url, token, body)
         except UnauthorizedError as error:
-            # Rule 6: not tried again, but for one refresh of a token that rotates.
+            # Not tried again, but for one refresh of a token that rotates.
             if merchant.access_token or error.status != HTTPStatus.UNAUTHORIZED:
                 raise
         return self._ask(method, url, self._auth.renewed(merchant, token), body)

@@ -115,6 +115,7 @@ def _error(response: requests.Response, words: str) -> CloverError:
         return RateLimitedError(_retry_after(response), _limited(response))
     if 300 <= status < 400:  # noqa: PLR2004
         title += ", a redirect that is not followed"
+    # Rule 6: what follows is decided by the class: a refusal is not tried again, a fault is.
     kinds = {401: UnauthorizedError, 403: UnauthorizedError, 404: NotFoundError, 410: NotFoundError}
     if 400 <= status < 500 and status not in (408, 425):  # noqa: PLR2004
         return kinds.get(status, BadRequestError)(said)

@@ -133,6 +133,7 @@ class TokenStore:
         """Keep a pair, on disk before it returns; `locked` makes good a crash in between."""
         if not getattr(self._mine, "room", None):
             raise TokenStoreError("token_store has no room made; this is a fault of the tap.")
+        # Rule 14: a pair is on disk before its first use; what was spent can't be had again.
         name, file = self._mine.room
         self._pairs[merchant_id] = _packed(pair)
         os.rename(name, self._next)  # noqa: PTH104

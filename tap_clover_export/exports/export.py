@@ -7,8 +7,8 @@ import enum
 from typing import TYPE_CHECKING
 
 from tap_clover_export import times
-from tap_clover_export.clover.urls import file_name
-from tap_clover_export.exports.retry import Attempts
+from tap_clover_export.clover.origins import file_name
+from tap_clover_export.exports.backoff import Attempts
 from tap_clover_export.planning.plan import Partition, PendingExport
 
 if TYPE_CHECKING:

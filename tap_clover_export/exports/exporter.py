@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from tap_clover_export import times
 from tap_clover_export.clover.auth import unauthorized_message
+from tap_clover_export.clover.origins import file_name
 from tap_clover_export.clover.unavailable import LOOK_AGAIN, KnownHours
-from tap_clover_export.clover.urls import file_name
 from tap_clover_export.errors import (
     BadRequestError,
     CloverError,
@@ -22,7 +22,7 @@ from tap_clover_export.errors import (
     TransientError,
     UnauthorizedError,
 )
-from tap_clover_export.exports import retry
+from tap_clover_export.exports import backoff
 from tap_clover_export.exports.export import Export, Stage
 from tap_clover_export.exports.judge import Judge
 from tap_clover_export.exports.outcomes import (
@@ -144,7 +144,7 @@ class Exporter:
             )
         except NotFoundError as error:
             attempts.gone_files += 1
-            if attempts.gone_files >= retry.TRIES_BAD_FILE:
+            if attempts.gone_files >= backoff.TRIES_BAD_FILE:
                 return _no_file(error)
             return self._retry(export, error, Stage.POLL)
         except RateLimitedError as error:
@@ -163,7 +163,7 @@ class Exporter:
         export.bad = None
         attempts.bad_files = 1 + attempts.bad_files * (taken == attempts.taken)
         attempts.taken = taken
-        if attempts.bad_files >= retry.TRIES_BAD_FILE:
+        if attempts.bad_files >= backoff.TRIES_BAD_FILE:
             return _no_file(TransientError(why))
         return self._retry(export, TransientError(why), Stage.POLL)
 
@@ -230,7 +230,7 @@ class Exporter:
     def _(self, error: SpoolError, export: Export) -> Outcome:
         if self._out_for_long(export):
             return Failed(
-                f"the temporary directory took no file for {retry.OUTAGE_SECONDS // 60} minutes "
+                f"the temporary directory took no file for {backoff.OUTAGE_SECONDS // 60} minutes "
                 f"({error}); make room there, or set TMPDIR to a larger one, then run again",
                 keep=True,
             )
@@ -249,19 +249,19 @@ class Exporter:
     ) -> Outcome:
         """Plan the next attempt after a fault that passes, or give up after a long outage."""
         if self._out_for_long(export):
-            return Failed(retry.unreachable(error.in_full()), keep=True)
+            return Failed(backoff.unreachable(error.in_full()), keep=True)
         pause = export.attempts.backoff.next()
         logger.debug("%s: %s; again in %.1f s.", export, error.in_full(), pause)
         return Moved(stage, pause, str(error), unanswered)
 
     def _out_for_long(self, export: Export) -> bool:
         out = export.attempts.failed(self._clock.monotonic())
-        enough = export.attempts.count >= retry.OUTAGE_ATTEMPTS or out > self._judge.timeout
-        return out > retry.OUTAGE_SECONDS and enough
+        enough = export.attempts.count >= backoff.OUTAGE_ATTEMPTS or out > self._judge.timeout
+        return out > backoff.OUTAGE_SECONDS and enough
 
 
 def _no_file(error: Exception) -> Failed:
     return Failed(
-        f"a file of an export could not be had {retry.TRIES_BAD_FILE} times ({error}); "
+        f"a file of an export could not be had {backoff.TRIES_BAD_FILE} times ({error}); "
         "run again later or ask Clover's support"
     )

@@ -8,8 +8,8 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 from tap_clover_export import times
-from tap_clover_export.clover.urls import file_name
-from tap_clover_export.exports import retry
+from tap_clover_export.clover.origins import file_name
+from tap_clover_export.exports import backoff
 from tap_clover_export.exports.export import Stage
 from tap_clover_export.exports.outcomes import (
     Accepted,
@@ -77,8 +77,8 @@ class Judge:
             return self._narrowed(export, answer)
         logger.debug("Requested %s: export %s.", export, answer.id)
         lasted = self._lasted[export.partition.merchant.region]
-        pause = retry.FIRST_POLL_SHARE * min(lasted, default=0.0)
-        pause = min(max(pause, retry.FIRST_POLL), self._poll_interval)
+        pause = backoff.FIRST_POLL_SHARE * min(lasted, default=0.0)
+        pause = min(max(pause, backoff.FIRST_POLL), self._poll_interval)
         return Accepted(answer.id, self._plausible(answer.created), pause)
 
     def too_wide(self, export: Export, error: BadRequestError) -> Outcome | None:
@@ -87,7 +87,7 @@ class Judge:
         export.attempts.answered()
         if error.too_much:
             export.attempts.too_much += 1
-            if export.attempts.too_much < retry.TRIES_TOO_MUCH:
+            if export.attempts.too_much < backoff.TRIES_TOO_MUCH:
                 return Moved(Stage.CREATE, export.attempts.backoff.next(), str(error))
         elif export.window.width <= WIDE:
             return None
@@ -136,7 +136,7 @@ class Judge:
     def not_found(self, export: Export) -> Outcome:
         """404 to a poll."""
         age = self._clock.monotonic() - export.requested
-        if not export.resumed and age < retry.YOUNG_SECONDS:
+        if not export.resumed and age < backoff.YOUNG_SECONDS:
             # What was made just now may not be known everywhere yet.
             return Working(max(1.0, age / 2))
         return self._lost(export, "is gone")
@@ -152,7 +152,7 @@ class Judge:
     def _pending(self, export: Export) -> Outcome:
         elapsed = self._clock.monotonic() - export.requested
         if not self.open_for_long(export, elapsed):
-            return Working(retry.poll_pause(elapsed, self._poll_interval))
+            return Working(backoff.poll_pause(elapsed, self._poll_interval))
         # Rule 7: an export that never finishes is given up, and its window halved.
         minutes = f"{self.timeout / 60:g} minutes"
         halves = export.window.halves()
@@ -181,9 +181,9 @@ class Judge:
         if export.resumed or self._now() - created > YOUNG:
             return self._lost(export, "names no files after so long a time")
         if answer.urls is None:
-            if export.attempts.without_links < len(retry.LINK_PAUSES):
+            if export.attempts.without_links < len(backoff.LINK_PAUSES):
                 export.attempts.without_links += 1
-                pause = retry.LINK_PAUSES[export.attempts.without_links - 1]
+                pause = backoff.LINK_PAUSES[export.attempts.without_links - 1]
                 return Working(pause, finished=True)
             self._warn("without links", f"Clover names no files for {export}; taken for empty.")
         return Empty(created)
@@ -191,19 +191,19 @@ class Judge:
     def _unknown(self, export: Export, answer: ExportAnswer) -> Outcome:
         export.attempts.unknown_status += 1
         status = "".join(letter for letter in answer.status[:40] if letter.isprintable())
-        if export.attempts.unknown_status >= retry.TRIES_UNKNOWN_STATUS:
+        if export.attempts.unknown_status >= backoff.TRIES_UNKNOWN_STATUS:
             return Failed(
                 f"Clover ended an export with status {status} "
-                f"{retry.TRIES_UNKNOWN_STATUS} times; run again later or ask Clover's support"
+                f"{backoff.TRIES_UNKNOWN_STATUS} times; run again later or ask Clover's support"
             )
         return self._again(f"Clover ended {export} with status {status}")
 
     def _lost(self, export: Export, what: str) -> Outcome:
         if not export.resumed:
             export.attempts.gone += 1
-        if export.attempts.gone >= retry.TRIES_GONE:
+        if export.attempts.gone >= backoff.TRIES_GONE:
             return Failed(
-                f"Clover lost an export {retry.TRIES_GONE} times; "
+                f"Clover lost an export {backoff.TRIES_GONE} times; "
                 "run again later or ask Clover's support"
             )
         return self._again(f"Export {export.id} of {export} {what}")

@@ -11,15 +11,15 @@ import math
 from typing import TYPE_CHECKING
 
 from tap_clover_export import times
-from tap_clover_export.exports.export import Stage
-from tap_clover_export.exports.outcomes import Accepted, Moved, RateLimited, Refused, Working
-from tap_clover_export.exports.retry import (
+from tap_clover_export.exports.backoff import (
     LONGEST_BUSY,
     LONGEST_PAUSE,
     OUTAGE_SECONDS,
     Backoff,
     unreachable,
 )
+from tap_clover_export.exports.export import Stage
+from tap_clover_export.exports.outcomes import Accepted, Moved, RateLimited, Refused, Working
 
 if TYPE_CHECKING:
     from tap_clover_export.clock import Clock

@@ -65,7 +65,7 @@ class Backlog:
     @property
     def next_request(self) -> Export | None:
         """The export to ask Clover for next, wherever it stands in line."""
-        # Rule 9: no partition overtakes itself: what has to be asked for again comes before what
+        # No partition overtakes itself: what has to be asked for again comes before what
         # was never asked for, since nothing behind it can be emitted first.
         while self._requests and not self._requestable(self._requests[0]):
             heapq.heappop(self._requests)

@@ -237,6 +237,8 @@ class Queue:
     # Working, in the threads
 
     def _start(self) -> None:
+        # Rule 9: threads work ahead, so that neither Clover nor the emitter waits for the other;
+        # what is next to be emitted is held back by nothing that comes after it.
         if self._workers and not self._threads:
             for number in range(self._workers):
                 thread = threading.Thread(target=self._work, name=f"clover-{number}", daemon=True)

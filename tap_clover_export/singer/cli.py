@@ -34,7 +34,7 @@ from tap_clover_export.errors import (
     UnauthorizedError,
     in_short,
 )
-from tap_clover_export.exports.retry import Backoff
+from tap_clover_export.exports.backoff import Backoff
 from tap_clover_export.planning import bookmarks
 from tap_clover_export.progress import trace
 

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
-from tap_clover_export.clover import responses, transport, urls
+from tap_clover_export.clover import origins, responses, transport
 from tap_clover_export.clover.auth import Auth
 from tap_clover_export.clover.client import Client
 from tap_clover_export.clover.responses import ExportAnswer
@@ -444,7 +444,7 @@ PUBLIC, LOCAL, INNER = "https://api.clover.com", "http://127.0.0.1:8000", "https
 )
 def test_where_files_may_come_from(url: str, api: str, may: bool) -> None:
     """The public net over https; this machine and private addresses where the API is there too."""
-    assert urls.may_fetch(url, api) is may
+    assert origins.may_fetch(url, api) is may
 
 
 ODD_PARTS = st.sampled_from(
@@ -477,8 +477,8 @@ ODD_PARTS = st.sampled_from(
 def test_a_link_is_judged_as_it_is_asked_for(parts: list[str]) -> None:
     """However a link is written, where it is judged to lead is where the request would go."""
     url = "https://" + "".join(parts)
-    if urls.may_fetch(url, PUBLIC):
-        asked = urllib3.util.parse_url(urls.address(url))
+    if origins.may_fetch(url, PUBLIC):
+        asked = urllib3.util.parse_url(origins.address(url))
         assert asked.scheme == "https"
         assert network_zone((asked.host or "").strip("[]")) == "public"
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
+from tap_clover_export.exports.backoff import LONGEST_BUSY, OUTAGE_SECONDS
 from tap_clover_export.exports.export import Export, Stage
 from tap_clover_export.exports.outcomes import (
     Accepted,
@@ -22,7 +23,6 @@ from tap_clover_export.exports.outcomes import (
     Refused,
     Working,
 )
-from tap_clover_export.exports.retry import LONGEST_BUSY, OUTAGE_SECONDS
 from tap_clover_export.planning.hours import TABLE
 from tap_clover_export.scheduling.admission import (
     APP_BUDGET,

@@ -17,7 +17,7 @@ from tap_clover_export.clock import SystemClock
 from tap_clover_export.clover import client
 from tap_clover_export.clover.responses import ExportAnswer
 from tap_clover_export.errors import NotFoundError, Stopped, TransientError
-from tap_clover_export.exports import retry
+from tap_clover_export.exports import backoff
 from tap_clover_export.exports.exporter import Exporter
 from tap_clover_export.scheduling import admission, scheduler
 from tap_clover_export.scheduling.limits import Limits
@@ -95,9 +95,9 @@ class Client:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No pauses, and a switch of threads after every few instructions."""
-    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.001)
-    monkeypatch.setattr(retry, "FIRST_POLL", 0.001)
-    monkeypatch.setattr(retry, "YOUNG_SECONDS", 0.0)
+    monkeypatch.setattr(backoff, "LONGEST_PAUSE", 0.001)
+    monkeypatch.setattr(backoff, "FIRST_POLL", 0.001)
+    monkeypatch.setattr(backoff, "YOUNG_SECONDS", 0.0)
     monkeypatch.setattr(scheduler, "FIRST_POLL", 0.001)
     monkeypatch.setattr(admission, "TOKEN_BUDGET", (1e9, 2))
     monkeypatch.setattr(admission, "APP_BUDGET", (1e9, 5))
