@@ -19,7 +19,7 @@ from tap_clover_export.clover.responses import ExportAnswer
 from tap_clover_export.errors import NotFoundError, Stopped, TransientError
 from tap_clover_export.exports import backoff
 from tap_clover_export.exports.exporter import Exporter
-from tap_clover_export.scheduling import admission, scheduler
+from tap_clover_export.scheduling import admission
 from tap_clover_export.scheduling.limits import Limits
 from tap_clover_export.scheduling.queue import Queue
 from tests.support.plans import NOW, work
@@ -98,7 +98,6 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(backoff, "LONGEST_PAUSE", 0.001)
     monkeypatch.setattr(backoff, "FIRST_POLL", 0.001)
     monkeypatch.setattr(backoff, "YOUNG_SECONDS", 0.0)
-    monkeypatch.setattr(scheduler, "FIRST_POLL", 0.001)
     monkeypatch.setattr(admission, "TOKEN_BUDGET", (1e9, 2))
     monkeypatch.setattr(admission, "APP_BUDGET", (1e9, 5))
     before = sys.getswitchinterval()
