@@ -80,7 +80,7 @@ LASTING = {
     "create:401": "Clover refused the token of merchant AAAA1111AAAA1 in region sandbox",
     "create:403": "Clover refused the token of merchant AAAA1111AAAA1 in region sandbox",
     "create:404": "Clover refused the request (404 Not Found",
-    "create:500": "Clover could not be reached for 20 minutes (500 Internal Server Error)",
+    "create:500": "Clover could not be reached for 20 minutes (500 Internal Server Error",
     "create:reset": "Clover could not be reached for 20 minutes (the connection failed)",
     "create:html": "Clover could not be reached for 20 minutes (an answer that is not JSON)",
     "create:429": "Clover answered 429 Too Many Requests alone for 24 hours",
