@@ -149,7 +149,7 @@ class Exporter:
             return self._retry(export, error, Stage.POLL)
         except RateLimitedError as error:
             # What the files' host says is a matter of this file, not of the API.
-            return Working(error.retry_after or attempts.busy_backoff.next(), finished=True)
+            return self._kept_waiting(export, error, error.retry_after)
         except TransientError as error:
             return self._retry(export, error, Stage.POLL)
         attempts.gone_files = 0
@@ -213,16 +213,21 @@ class Exporter:
         if export.stage is Stage.CREATE:
             return Refused(meaning.closed, pause, meaning.hours)
         # Whether Clover refuses polls and files too while it is closed is unknown.
-        attempts, monotonic = export.attempts, self._clock.monotonic()
-        attempts.refused = monotonic if attempts.refused is None else attempts.refused
-        if self._judge.open_for_long(export, monotonic - attempts.refused):
+        return self._kept_waiting(export, error, pause)
+
+    def _kept_waiting(self, export: Export, error: CloverError, pause: float | None) -> Outcome:
+        """Wait for an export that Clover has, yet not for longer than it may work on one."""
+        attempts, now = export.attempts, self._clock.monotonic()
+        attempts.refused = now if attempts.refused is None else attempts.refused
+        if self._judge.open_for_long(export, now - attempts.refused):
             return Failed(
-                f"Clover answered 503 to an export that it has for {self._judge.timeout / 60:g} "
-                "minutes of its open hours; run again later or ask Clover's support",
+                f"Clover answered {str(error)[:3]} to an export that it has for "
+                f"{self._judge.timeout / 60:g} minutes of its open hours; run again later or ask "
+                "Clover's support",
                 keep=True,
             )
         if export.stage is Stage.POLL:
-            return Refused(meaning.closed, pause)
+            return Refused(closed=False, pause=pause)
         pause = attempts.busy_backoff.next() if pause is None else pause
         return Working(min(pause, LOOK_AGAIN.total_seconds()), finished=True)
 

@@ -37,7 +37,7 @@ logger = logging.getLogger("tap-clover-export.exports")
 WIDE = dt.timedelta(days=29)
 """Whether exactly 30 days are allowed is unknown: a 400 on a wider window is tried as halves."""
 
-YOUNG = KEPT - dt.timedelta(hours=1)
+YOUNG_EXPORT_SECONDS = (KEPT - dt.timedelta(hours=1)).total_seconds()
 """Near the end of Clover's day an export without files has lost them."""
 
 APART = dt.timedelta(days=1)
@@ -136,7 +136,9 @@ class Judge:
     def not_found(self, export: Export) -> Outcome:
         """404 to a poll."""
         age = self._clock.monotonic() - export.requested
-        if not export.resumed and age < backoff.YOUNG_SECONDS:
+        if export.resumed and export.created:
+            age += abs((self._now() - export.created).total_seconds())
+        if age < backoff.YOUNG_SECONDS:
             # What was made just now may not be known everywhere yet.
             return Working(max(1.0, age / 2))
         return self._lost(export, "is gone")
@@ -178,7 +180,8 @@ class Judge:
         if urls:
             export.attempts.without_links = 0
             return Finished(urls, created)
-        if export.resumed or self._now() - created > YOUNG:
+        age = self._clock.monotonic() - export.requested  # Clover's clock may be another one
+        if export.resumed or age > YOUNG_EXPORT_SECONDS:
             return self._lost(export, "names no files after so long a time")
         if answer.urls is None:
             if export.attempts.without_links < len(backoff.LINK_PAUSES):

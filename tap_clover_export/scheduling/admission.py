@@ -5,27 +5,23 @@ Fed by the answers of the API alone; a file host's 503 is that file's matter.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 from typing import TYPE_CHECKING
 
 from tap_clover_export import times
 from tap_clover_export.exports.backoff import (
-    LONGEST_BUSY,
-    LONGEST_PAUSE,
     OUTAGE_SECONDS,
-    Backoff,
     unreachable,
 )
 from tap_clover_export.exports.export import Stage
 from tap_clover_export.exports.outcomes import Accepted, Moved, RateLimited, Refused, Working
+from tap_clover_export.scheduling.scopes import UNANSWERED, Budget, Region
 
 if TYPE_CHECKING:
     from tap_clover_export.clock import Clock
     from tap_clover_export.exports.export import Export
     from tap_clover_export.exports.outcomes import Outcome
-    from tap_clover_export.planning.hours import Hours
     from tap_clover_export.scheduling.limits import Limits
 
 logger = logging.getLogger("tap-clover-export.exports")
@@ -41,110 +37,20 @@ APP_BUDGET = (25.0, 5)
 Source: https://docs.clover.com/docs/api-usage-rate-limits
 """
 
-BURST_SECONDS = 0.5
-"""Requests of this much time may come ahead of their rate."""
-
-UNANSWERED = 8
-"""After this number of requests in a row without an answer a region is asked less often."""
-
 LIMITED_SECONDS = 3600.0
 """How long, at least, a token or an app may be answered with 429 alone."""
 
+PLACE_SECONDS = 300.0
+"""An export that could not be asked for this long after it should have been takes no place."""
+
+BUSY_SECONDS = 3600.0
+"""The longest time that a busy region may ask to wait: it may be free long before."""
+
+HANG_SECONDS = 960.0
+"""How long the answer to a request for an export may take."""
+
 SHORT_SECONDS = 60.0
 """A busy Clover is not worth a line before it has been so for this long."""
-
-
-@dataclasses.dataclass
-class Budget:
-    """Requests with a token or an app: a leaky bucket, of which each takes `1 / rate` seconds.
-
-    Attributes:
-        rate: Requests a second.
-        at_once: Requests at a time.
-        not_before: Clover asked to wait until then.
-        limited_since: Since when nothing but 429 has come.
-        under_way: Requests that are not answered.
-    """
-
-    rate: float
-    at_once: int
-    not_before: float = 0.0
-    limited_since: float | None = None
-    under_way: int = 0
-    _taken_until: float = 0.0
-    _backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_BUSY))
-
-    def free_at(self) -> float:
-        """When the next request may go out, as far as can be told before another is answered."""
-        if self.under_way >= self.at_once:
-            return math.inf
-        return max(self.not_before, self._taken_until - BURST_SECONDS)
-
-    def start(self, now: float) -> None:
-        """A request goes out."""
-        self.under_way += 1
-        self._taken_until = max(self._taken_until, now) + 1 / self.rate
-
-    def limit(self, now: float, pause: float | None) -> None:
-        """429: nothing of this scope before the pause is over."""
-        grown = self._backoff.next()
-        self.limited_since = now if self.limited_since is None else self.limited_since
-        self.not_before = max(self.not_before, now + (grown if pause is None else pause))
-
-    def answered(self) -> None:
-        """A request was not limited."""
-        self.limited_since = None
-        self._backoff.reset()
-
-
-@dataclasses.dataclass(eq=False)
-class Region:
-    """Whether a region accepts exports and answers, by what it said last.
-
-    Attributes:
-        name: Its name.
-        limit: How many exports it seems to take at a time.
-        at_clover: The exports of this run that take a place there.
-        not_before: No export is requested before this time.
-        polls_not_before: No export is polled before this time.
-        since: The first refusal since the last accepted export, if it refuses.
-        turns: How many exports were requested so far.
-        ever: Whether it accepted an export at all.
-    """
-
-    name: str
-    limit: int
-    at_clover: set[Export] = dataclasses.field(default_factory=set)
-    not_before: float = 0.0
-    polls_not_before: float = 0.0
-    since: float | None = None
-    turns: int = 0
-    ever: bool = False
-    hours: Hours | None = None
-    closed: bool = False
-    probe_at: float = 0.0
-    remind_at: float = 0.0
-    said: bool = False
-    unanswered: int = 0
-    lost: tuple[float, str] | None = None
-    requested_in_vain: bool = False
-    backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_BUSY))
-    poll_backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_BUSY))
-    outage_backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_PAUSE))
-
-    def why(self) -> str:
-        """What keeps it from accepting exports."""
-        if not self.closed:
-            return "Clover is busy with other exports"
-        return f"it accepts exports {self.hours} UTC" if self.hours else "it is closed"
-
-    def lost_since(self, time: float) -> str | None:
-        """What went wrong last, if no answer has come since a time, not to a new request either."""
-        if not self.requested_in_vain:  # what fails may be an export that holds the last place
-            return None
-        if self.lost and self.lost[0] < time and self.unanswered > UNANSWERED:
-            return self.lost[1]
-        return None
 
 
 class Admission:
@@ -173,7 +79,19 @@ class Admission:
     @property
     def running(self) -> int:
         """Exports that take a place at Clover, over all regions."""
-        return sum(len(region.at_clover) for region in self.regions.values())
+        return sum(self.taken(region) for region in self.regions.values())
+
+    def taken(self, region: Region) -> int:
+        """Exports that take a place in a region, as far as was heard of them lately."""
+        # What releases a place is a poll; where polls are held back, time does.
+        known = self._clock.monotonic() - PLACE_SECONDS
+        return sum(export.heard >= known for export in region.at_clover)
+
+    def _released_at(self) -> float:
+        """When the next place is released because nothing was heard of its export."""
+        known = self._clock.monotonic() - PLACE_SECONDS
+        heard = (e.heard for region in self.regions.values() for e in region.at_clover)
+        return min((at for at in heard if at >= known), default=math.inf) + PLACE_SECONDS + 1.0
 
     def token_free_at(self, export: Export) -> float:
         """When a request may go out by its token; infinity where that waits for an answer."""
@@ -192,12 +110,13 @@ class Admission:
     def slot_at(self, region: Region) -> float:
         """When a region may be asked for another export; infinity where one has to end first."""
         # Refused as busy, a region's own limit is lowered, and slowly probes up again.
-        taken = len(region.at_clover)
+        taken = self.taken(region)
         if self.running >= self._limits.slots:
-            return math.inf
+            return self._released_at()
         if taken < region.limit:
             return region.not_before
-        return max(region.not_before, region.probe_at) if taken < self._limits.slots else math.inf
+        probe = region.probe_at if taken < self._limits.slots else math.inf
+        return max(region.not_before, min(probe, self._released_at()))
 
     def start(self, export: Export, *, creating: bool) -> None:
         """A request goes out."""
@@ -206,9 +125,10 @@ class Admission:
             budget.start(now)
         if creating:
             region = self.region(export)
-            if len(region.at_clover) >= region.limit:
-                region.limit, region.probe_at = len(region.at_clover) + 1, now + PROBE_SECONDS
+            if self.taken(region) >= region.limit:
+                region.limit, region.probe_at = self.taken(region) + 1, now + PROBE_SECONDS
             region.at_clover.add(export)
+            export.heard = now + HANG_SECONDS
             region.turns += 1
 
     def answer(self, export: Export, outcome: Outcome, *, creating: bool) -> None:
@@ -223,6 +143,8 @@ class Admission:
                 budget.answered()
         if not self._takes_a_place(outcome, creating=creating):
             region.at_clover.discard(export)
+        elif isinstance(outcome, (Accepted, Working)):
+            export.heard = now + outcome.pause
         if isinstance(outcome, Moved) and outcome.unanswered:
             region.requested_in_vain |= creating
             self._unanswered(region, outcome, now)
@@ -240,7 +162,8 @@ class Admission:
         """Why a region is given up, if it has refused, or not answered, for too long."""
         now = self._clock.monotonic()
         self.remind(region)
-        if region.since is not None and now - region.since >= self._limits.max_wait:
+        waited = region.since is not None and now - region.since >= self._limits.max_wait
+        if waited and region.not_before > now:  # else it has to be asked first
             return (
                 f"region {region.name} did not accept an export within max_wait_hours "
                 f"({region.why()}); run again when it does, or raise max_wait_hours"
@@ -249,17 +172,16 @@ class Admission:
         return unreachable(words) if words else None
 
     def limited_for_long(self, export: Export) -> str | None:
-        """Why an export is given up to which nothing but 429 has come for too long."""
-        since = [
-            budget.limited_since
-            for budget in (self._token(export), self._app(export))
-            if budget.limited_since is not None
-        ]
-        seconds = self._clock.monotonic() - min(since) if since else 0.0
+        """Why an export is given up to which nothing but 429 comes for too long."""
+        budgets = (self._token(export), self._app(export))
+        limited = [one for one in budgets if one.limited_since is not None]
+        until = max((one.not_before for one in limited), default=0.0)
+        since = min((one.limited_since or 0.0 for one in limited), default=until)
+        seconds = max(until, self._clock.monotonic()) - since if limited else 0.0
         if seconds < max(self._limits.max_wait, LIMITED_SECONDS):
             return None
         return (
-            f"Clover answered 429 Too Many Requests alone for {seconds / 3600:.0f} hours; "
+            f"Clover answers 429 Too Many Requests alone for {seconds / 3600:.0f} hours; "
             "look at what else uses this app's tokens, then run again"
         )
 
@@ -308,19 +230,23 @@ class Admission:
     def _refused(self, region: Region, refused: Refused, now: float, *, creating: bool) -> None:
         """Take in a 503; says once that the region waits, until when and why."""
         if not creating:
-            pause = region.poll_backoff.next() if refused.pause is None else refused.pause
+            pause = refused.pause or region.poll_backoff.next()
             region.polls_not_before = now + min(pause, LOOK_AGAIN_SECONDS)
             return
         if not refused.closed:
-            region.limit = max(1, min(len(region.at_clover), self._limits.slots))
+            region.limit = max(1, min(self.taken(region), self._limits.slots))
             region.probe_at = now + PROBE_SECONDS
-            if region.at_clover:  # busy while our own exports run is no wait
-                region.not_before = max(region.not_before, now + (refused.pause or 0.0))
+            if self.taken(region):  # busy while our own exports run is no wait
+                pause = min(refused.pause or 0.0, BUSY_SECONDS)
+                region.not_before = max(region.not_before, now + pause)
                 return
         first = region.since is None or refused.closed != region.closed
-        region.since = now if region.since is None else region.since
+        # While our own exports elsewhere took every place, this region was not waited for.
+        unasked = max(0.0, now - region.not_before)
+        region.since = now if region.since is None else region.since + unasked
         region.closed, region.hours = refused.closed, refused.hours or region.hours
-        pause = region.backoff.next() if refused.pause is None else refused.pause
+        pause = refused.pause or region.backoff.next()
+        pause = pause if refused.closed else min(pause, BUSY_SECONDS)
         region.not_before = max(region.not_before, now + pause)
         if first:
             short = not region.closed and region.not_before - now < SHORT_SECONDS

@@ -58,7 +58,9 @@ class Downloads:
         """The export to fetch a file of next; it lies on disk from now on."""
         # No brake on disk holds the head of a line, which gets as much again.
         room = self._most - len(self.spooled)
-        heads = room if self._tight else room + self._most
+        heads = room + self._most
+        if self._tight:
+            heads = self._most - sum(map(self._is_head, self.spooled))
         heaps = [self._begun]
         heaps += [self._waiting] * (room > 0 and not self._tight) + [self._heads] * (heads > 0)
         found = [heap for heap in heaps if self._first(heap)]
@@ -84,7 +86,10 @@ class Downloads:
         """
         self._tight = True
         self._most = max(1, len(self.spooled) // 2)
-        first = min(self.spooled | {export}, key=lambda one: (not _emission_began(one), one))
+        first = min(
+            self.spooled | {export},
+            key=lambda one: (not self._is_head(one), not _emission_began(one), one),
+        )
         given_up = [one for one in self.spooled.difference(self._steps) if one is not first]
         if export is not first:
             given_up.append(export)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from tap_clover_export.clock import Clock
     from tap_clover_export.exports.export import Export
     from tap_clover_export.planning.plan import Priority
-    from tap_clover_export.scheduling.admission import Region
     from tap_clover_export.scheduling.backlog import Backlog
+    from tap_clover_export.scheduling.scopes import Region
 
 
 class RegionQueue:

@@ -83,7 +83,7 @@ class Scheduler:
         """Take a partition's work in."""
         backlog = self.backlogs[plan.partition] = Backlog(plan)
         for export in backlog.resume():
-            export.requested = self._clock.monotonic()
+            export.requested = export.heard = self._clock.monotonic()
             self._admission.region(export).at_clover.add(export)
             self._stats.resumed(plan.partition)
             self._steps.add(export)
@@ -206,8 +206,10 @@ class Scheduler:
             self._stats.requested(export.partition)
         if export.cancelled:
             self._discard(export)
-            return
-        self._apply(outcome, export)
+        else:
+            self._apply(outcome, export)
+        if creating:
+            self._steps.offer(self.backlogs[export.partition])
         if not export.spool:
             self._downloads.spooled.discard(export)
         region = self._admission.region(export)
@@ -236,7 +238,6 @@ class Scheduler:
     def _(self, outcome: Accepted, export: Export) -> None:
         export.stage = Stage.POLL
         self._steps.add(export, outcome.pause)
-        self._steps.offer(self.backlogs[export.partition])
 
     @_apply.register
     def _(self, outcome: Working, export: Export) -> None:

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from tap_clover_export.clock import Clock
     from tap_clover_export.exports.export import Export
     from tap_clover_export.planning.plan import Partition
-    from tap_clover_export.scheduling.admission import Admission, Region
+    from tap_clover_export.scheduling.admission import Admission
     from tap_clover_export.scheduling.backlog import Backlog
     from tap_clover_export.scheduling.downloads import Downloads
+    from tap_clover_export.scheduling.scopes import Region
 
 OLDEST_SECONDS = 12 * 3600.0
 """Where a finished export has waited this long, only what is emitted next is requested: files

@@ -83,7 +83,7 @@ LASTING = {
     "create:500": "Clover could not be reached for 20 minutes (500 Internal Server Error",
     "create:reset": "Clover could not be reached for 20 minutes (the connection failed)",
     "create:html": "Clover could not be reached for 20 minutes (an answer that is not JSON)",
-    "create:429": "Clover answered 429 Too Many Requests alone for 24 hours",
+    "create:429": "Clover answers 429 Too Many Requests alone for 24 hours",
     "create:busy": "region sandbox did not accept an export within max_wait_hours (Clover is busy",
     "poll:401": "Clover refused the token of merchant AAAA1111AAAA1",
     "poll:403": "Clover refused the token of merchant AAAA1111AAAA1",

@@ -32,16 +32,15 @@ from tap_clover_export.scheduling.admission import (
     REMIND_SECONDS,
     SHORT_SECONDS,
     TOKEN_BUDGET,
-    UNANSWERED,
     Admission,
-    Budget,
 )
 from tap_clover_export.scheduling.limits import Limits
+from tap_clover_export.scheduling.scopes import UNANSWERED, Budget
 from tests.support.plans import work
 
 if TYPE_CHECKING:
     from tap_clover_export.exports.outcomes import Outcome
-    from tap_clover_export.scheduling.admission import Region
+    from tap_clover_export.scheduling.scopes import Region
 
 OPENING = pendulum.datetime(2026, 3, 3, 10)
 NOW = times.to_ms(pendulum.datetime(2026, 3, 2, 16)) / 1000
@@ -610,7 +609,7 @@ def test_nothing_but_limits_ends_after_max_wait(max_wait: float) -> None:
     desk.clock.time = enough
     reason = desk.admission.limited_for_long(export)
     assert reason
-    assert reason.startswith(f"Clover answered 429 Too Many Requests alone for {enough // 3600:g}")
+    assert reason.startswith(f"Clover answers 429 Too Many Requests alone for {enough // 3600:g}")
     assert desk.admission.limited_for_long(desk.export("M2")) is None
     desk.request(ACCEPTED, export)
     assert desk.admission.limited_for_long(export) is None
