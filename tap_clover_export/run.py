@@ -103,7 +103,7 @@ class Run:
         self._queue: Queue | None = None
         self.signal: int | None = None
         self.bookmarks = Bookmarks(state, settings.lookback, full_tables)
-        self.stats = RunStats(self._clock.now)
+        self.stats = RunStats(self._clock.monotonic)
         self.progress_log = ProgressLog(self.stats)
         now = self.now()
         self.plans = [

@@ -26,7 +26,7 @@ from tap_clover_export.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONGEST_PAUSE = 86_400.0
+LONGEST_RETRY_AFTER = 86_400.0
 """The longest time that an answer may ask to wait, in seconds."""
 
 WORDS = 300
@@ -156,7 +156,7 @@ def _retry_after(response: requests.Response) -> float | None:
         if until is None:
             return None
         seconds = (until - (now or dt.datetime.now(dt.UTC))).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_PAUSE) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None
 
 
 def _date(given: str) -> dt.datetime | None:

@@ -51,7 +51,7 @@ class RegionWait:
 
     Attributes:
         region: Its name.
-        since: The first refusal, in seconds since the epoch.
+        since: The first refusal, on the clock of the counts.
         until: When it is asked again.
         why: What keeps it from accepting exports.
     """
@@ -71,7 +71,7 @@ class RunStats:
         merchants_done: Those of which nothing is left to emit.
         merchants_failed: Those of which a stream can't go on.
         waits: The regions that refuse, by name.
-        began: When the run began, in seconds since the epoch.
+        began: When the run began, on the clock it is handed.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:

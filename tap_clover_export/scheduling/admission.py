@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from tap_clover_export import times
+from tap_clover_export.clover.unavailable import LOOK_AGAIN
 from tap_clover_export.exports.backoff import (
     OUTAGE_SECONDS,
     unreachable,
@@ -28,7 +29,6 @@ logger = logging.getLogger("tap-clover-export.exports")
 
 PROBE_SECONDS = 60.0
 REMIND_SECONDS = 1800.0
-LOOK_AGAIN_SECONDS = 1800.0
 
 TOKEN_BUDGET = (8.0, 2)
 APP_BUDGET = (25.0, 5)
@@ -231,7 +231,8 @@ class Admission:
         """Take in a 503; says once that the region waits, until when and why."""
         if not creating:
             pause = refused.pause or region.poll_backoff.next()
-            region.polls_not_before = now + min(pause, LOOK_AGAIN_SECONDS)
+            until = now + min(pause, LOOK_AGAIN.total_seconds())
+            region.polls_not_before = max(region.polls_not_before, until)
             return
         if not refused.closed:
             region.limit = max(1, min(self.taken(region), self._limits.slots))
@@ -259,5 +260,4 @@ class Admission:
         if region.said:
             logger.info("Region %s accepts exports again.", region.name)
         region.since, region.remind_at, region.said = None, 0.0, False
-        region.not_before = 0.0
         region.backoff.reset()

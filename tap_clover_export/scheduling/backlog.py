@@ -23,6 +23,7 @@ class Backlog:
         failed: The window that is missing then.
         requesting: Whether Clover is being asked for its next export just now.
         turn: It is offered again once its region has made this number of requests.
+        ticket: Its place in its region's line; older ones count no more.
     """
 
     def __init__(self, plan: PartitionPlan) -> None:
@@ -32,6 +33,7 @@ class Backlog:
         self.failed: Window | None = None
         self.requesting = False
         self.turn = 0
+        self.ticket = 0
         self._upcoming = plan.exports()
         self._resumable = len(plan.pending)
         self._requests: list[Export] = []

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tap-clover-export.queue")
 
-CLOSE_SECONDS = 1.0
+JOIN_SECONDS = 1.0
 
 CREATE_SECONDS = 60.0
 """How long a run that ends waits for the answer to a request that would be forgotten without."""
@@ -101,7 +101,7 @@ class Queue:
         self._closed = False
         self._crash: BaseException | None = None
         self._scheduler = Scheduler(
-            self._clock, stats or RunStats(self._clock.now), limits, on_retry=on_retry
+            self._clock, stats or RunStats(self._clock.monotonic), limits, on_retry=on_retry
         )
         self.wakeup = Wakeup()
         for plan in plans:
@@ -197,7 +197,7 @@ class Queue:
             self._changed.notify_all()
             if self._threads:
                 self._changed.wait_for(lambda: not self._scheduler.requesting, CREATE_SECONDS)
-        end = time.monotonic() + CLOSE_SECONDS
+        end = time.monotonic() + JOIN_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
         with self._changed:

@@ -30,15 +30,16 @@ class RegionQueue:
         self._polls: list[tuple[float, int, Export]] = []
 
     def offer(self, backlog: Backlog) -> None:
-        """Let a partition stand in line with the export that it needs next."""
+        """Let a partition stand in line, once, with the export that it needs next."""
         export = backlog.next_request
-        if export is None or not self._is_offered(backlog, export.priority):
+        if export is None or not self._is_offered(backlog):
             return
+        self._serial += 1
+        backlog.ticket = self._serial
         if backlog.turn > self.region.turns:
-            self._serial += 1
             heapq.heappush(self._benched, (backlog.turn, self._serial, backlog))
         else:
-            self._line_up(backlog)
+            heapq.heappush(self._offers, (export.priority, self._serial, backlog))
 
     def bench(self, backlog: Backlog, export: Export) -> None:
         """A refused partition goes behind the others of its turn, and one of a later turn."""
@@ -50,10 +51,13 @@ class RegionQueue:
     def first(self) -> Export | None:
         """The export to request next, left in line."""
         offers, benched = self._offers, self._benched
-        while offers and not self._is_offered(offers[0][2], offers[0][0]):
+        while offers and not self._is_offered(offers[0][2], offers[0][1]):
             heapq.heappop(offers)
         while benched and (benched[0][0] <= self.region.turns or not offers):
-            self._line_up(heapq.heappop(benched)[2])
+            _, ticket, backlog = heapq.heappop(benched)
+            if self._is_offered(backlog, ticket):
+                backlog.turn = 0
+                self.offer(backlog)
         return offers[0][2].next_request if offers else None
 
     def pop(self) -> None:
@@ -79,18 +83,12 @@ class RegionQueue:
         """Take the first export to be polled out of line."""
         heapq.heappop(self._polls)
 
-    def _line_up(self, backlog: Backlog) -> None:
-        export = backlog.next_request
-        if export and self._is_offered(backlog, export.priority):
-            self._serial += 1
-            heapq.heappush(self._offers, (export.priority, self._serial, backlog))
-
-    def _is_offered(self, backlog: Backlog, priority: Priority) -> bool:
-        """Whether what stands in line is still what a partition needs, and may be asked for."""
+    def _is_offered(self, backlog: Backlog, ticket: int | None = None) -> bool:
+        """Whether a partition may be asked for, by its last place in line."""
         export = backlog.next_request
         return (
             export is not None
-            and export.priority == priority
+            and ticket in (None, backlog.ticket)
             and not backlog.requesting
             and export.due <= self._clock.monotonic()
         )

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
+from tap_clover_export.clover.unavailable import LOOK_AGAIN
 from tap_clover_export.exports.backoff import LONGEST_BUSY, OUTAGE_SECONDS
 from tap_clover_export.exports.export import Export, Stage
 from tap_clover_export.exports.outcomes import (
@@ -27,7 +28,6 @@ from tap_clover_export.planning.hours import TABLE
 from tap_clover_export.scheduling.admission import (
     APP_BUDGET,
     LIMITED_SECONDS,
-    LOOK_AGAIN_SECONDS,
     PROBE_SECONDS,
     REMIND_SECONDS,
     SHORT_SECONDS,
@@ -456,7 +456,7 @@ def test_refused_polls_hold_up_polls_alone() -> None:
     export = desk.request(ACCEPTED)
     desk.poll(export, _closed())
 
-    assert desk.us.polls_not_before == LOOK_AGAIN_SECONDS
+    assert desk.us.polls_not_before == LOOK_AGAIN.total_seconds()
     assert desk.us.since is None
     assert desk.free()
 
