@@ -260,4 +260,6 @@ class Admission:
         if region.said:
             logger.info("Region %s accepts exports again.", region.name)
         region.since, region.remind_at, region.said = None, 0.0, False
+        if region.closed:  # by hours that this disproves; what a busy region asked for stays
+            region.not_before = 0.0
         region.backoff.reset()

@@ -11,6 +11,7 @@ from singer_sdk.exceptions import ConfigValidationError
 
 from tap_clover_export.run import Run
 from tap_clover_export.scheduling.scheduler import Scheduler
+from tap_clover_export.singer import messages
 from tests.support.harness import (
     ONE,
     TWO,
@@ -65,6 +66,8 @@ def test_an_error_of_ours_ends_with_a_state(monkeypatch: pytest.MonkeyPatch) -> 
             raise LookupError("a fault of ours")
         return original(_)  # type: ignore[return-value]
 
+    for name in ("SMALL_STATE", "STATE_SHARE", "STATE_BYTES_PER_SECOND"):
+        monkeypatch.setattr(messages, name, -1)
     original = Scheduler.next_step
     monkeypatch.setattr(Run, "finish", finish_one)
     monkeypatch.setattr(Scheduler, "next_step", next_step)

@@ -28,6 +28,7 @@ from tap_clover_export.planning.hours import TABLE
 from tap_clover_export.scheduling.admission import (
     APP_BUDGET,
     LIMITED_SECONDS,
+    PLACE_SECONDS,
     PROBE_SECONDS,
     REMIND_SECONDS,
     SHORT_SECONDS,
@@ -135,7 +136,9 @@ def test_slots_are_the_setting(slots: int) -> None:
         assert desk.free()
         exports.append(desk.request(ACCEPTED))
     for desk.clock.time in (0.0, 1e9):
-        assert desk.admission.slot_at(desk.us) == math.inf
+        for export in exports:
+            desk.poll(export, Working(5.0))
+        assert not desk.free()
     desk.poll(exports[0], DONE)
     assert desk.free()
 
@@ -209,7 +212,47 @@ def test_the_limit_probes_up_slowly() -> None:
         assert desk.free()
         desk.request(ACCEPTED)
         assert desk.us.limit == taken + 1
-    assert desk.admission.slot_at(desk.us) == math.inf
+    assert not desk.free()
+
+
+def test_a_place_that_nobody_can_ask_after_is_given_back() -> None:
+    """Minutes after it should have been polled an export takes no place any more."""
+    desk = Desk(1)
+    export = desk.request(ACCEPTED)
+    desk.poll(export, Working(5.0))
+    for _ in range(9):
+        desk.clock.time += PLACE_SECONDS / 10
+        desk.poll(export, RateLimited("token", 30.0))
+        assert not desk.free()
+    desk.clock.time = 2 * PLACE_SECONDS
+    assert desk.free()
+    desk.poll(export, Working(5.0))
+    assert not desk.free()
+
+
+def test_a_region_is_not_given_up_while_nobody_asks_it() -> None:
+    """Time in which our own exports elsewhere took every place is no wait for Clover."""
+    desk = Desk(max_wait=HOUR)
+    desk.request(_closed(60.0))
+    desk.clock.time = 10 * HOUR
+    assert desk.admission.lost(desk.us) is None
+    desk.request(_closed(60.0))
+    assert desk.admission.lost(desk.us) is None
+    for _ in range(60):
+        desk.clock.time += 60
+        desk.request(_closed(60.0))
+    assert desk.admission.lost(desk.us)
+
+
+def test_no_wait_at_all_is_a_growing_one() -> None:
+    """A Retry-After of 0 is no leave to ask again at once."""
+    desk, pauses = Desk(), []
+    for _ in range(8):
+        desk.request(Refused(closed=False, pause=0.0))
+        pauses.append(desk.us.not_before - desk.clock.time)
+        desk.clock.time = desk.us.not_before
+    assert pauses[0] > 0
+    assert pauses[-1] > 30
 
 
 def test_room_below_the_limit_needs_no_probe() -> None:
@@ -265,6 +308,8 @@ def test_slots_stay_inside_their_bounds(slots: int, steps: list[str]) -> None:
         elif step == "end" and running:
             desk.poll(running.pop(), DONE)
         desk.clock.time += {"wait": 7.0, "minute": 61.0}.get(step, 0.0)
+        for export in running:
+            desk.poll(export, Working(5.0))
         assert 1 <= desk.us.limit <= slots
         assert desk.admission.running == len(running) <= slots
 
@@ -312,9 +357,9 @@ def test_a_waiting_region_reminds_every_half_hour(said: pytest.LogCaptureFixture
     [
         (_closed(), "it accepts exports MON-SUN 10:00-15:00 UTC"),
         (Refused(closed=True, pause=UNTIL_OPENING), "it is closed"),
-        (Refused(closed=False, pause=UNTIL_OPENING), "Clover is busy with other exports"),
+        (Refused(closed=False, pause=600.0), "Clover is busy with other exports"),
         (
-            Refused(closed=False, pause=UNTIL_OPENING, hours=TABLE["us"]),
+            Refused(closed=False, pause=600.0, hours=TABLE["us"]),
             "Clover is busy with other exports",
         ),
     ],
@@ -325,7 +370,8 @@ def test_why_a_region_refuses(refused: Refused, why: str, said: pytest.LogCaptur
     desk.request(refused, desk.export(region="eu"))
 
     assert desk.region("eu").why() == why
-    assert said.messages == [f"Waiting for region eu until 2026-03-03T10:00:00.000Z: {why}."]
+    until = "2026-03-03T10:00" if refused.closed else "2026-03-02T16:10"
+    assert said.messages == [f"Waiting for region eu until {until}:00.000Z: {why}."]
 
 
 def test_busy_and_closed_are_said_when_they_change(said: pytest.LogCaptureFixture) -> None:
@@ -603,10 +649,11 @@ def test_nothing_but_limits_ends_after_max_wait(max_wait: float) -> None:
     desk = Desk(max_wait=max_wait)
     export, enough = desk.export(), max(max_wait, LIMITED_SECONDS)
     desk.request(RateLimited("token", 60.0), export)
-    desk.clock.time = enough - 1
+    desk.clock.time = enough - 61
     desk.request(RateLimited("token", 60.0), export)
     assert desk.admission.limited_for_long(export) is None
     desk.clock.time = enough
+    desk.request(RateLimited("token", 60.0), export)
     reason = desk.admission.limited_for_long(export)
     assert reason
     assert reason.startswith(f"Clover answers 429 Too Many Requests alone for {enough // 3600:g}")

@@ -132,7 +132,8 @@ class Mood:
         lag: For how long a new export answers 404.
         too_much: Wider windows are called too heavy, in seconds.
         narrows: Whether windows of more than 29 days are cut to them.
-        wild_hours: Whether the region's hours are others than the documented ones.
+        always_open: Whether the documented hours are no longer true.
+        refuses_polls: Whether a closed region refuses polls too.
     """
 
     slots: dict[str, int]
@@ -150,6 +151,7 @@ class Mood:
     too_much: float
     narrows: bool
     always_open: bool
+    refuses_polls: bool
 
 
 class Clover:
@@ -209,6 +211,8 @@ class Clover:
         self._arrive(merchant)
         job, now, mood = self.jobs[export_id], self.now(), self.world.mood
         demand(job.merchant.id == merchant.id, "an export of another merchant")
+        if mood.refuses_polls and not self.is_open(merchant.region):
+            raise ServiceUnavailableError(WORDS[merchant.region] if mood.words else "", None)
         if now < job.created + mood.lag:
             raise NotFoundError("404 Not Found")
         if now < job.done:
@@ -356,6 +360,7 @@ class World:
             too_much=chance.choice([1e9, 1e9, 1e9, 10 * DAY]),
             narrows=chance.random() < 0.1,
             always_open=chance.random() < 0.2,
+            refuses_polls=chance.random() < 0.2,
         )
         self.time = Time(seconds=chance.uniform(0, DAY))
         self.loader_seconds = chance.choice([0.0, 0.0, 1.0, 60.0, 900.0])
