@@ -4,6 +4,7 @@ PYTHON ?=
 ARGS ?=
 KEEP ?=
 ROUNDS ?= 5
+WORKERS ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
 ROWS ?= emission,wall,many,quiet,start,growth,end
 PORT ?= 0
 UPGRADE ?=
@@ -19,7 +20,7 @@ demo: .venv/.demo ## See two merchants arrive in PostgreSQL; KEEP=1 leaves it ru
 	@$(bin)/python -m tap_clover_export.demo --port=$(PORT) $(if $(KEEP),--keep)
 
 test: .venv/.test ## Run the tests; ARGS="-k orders" and the like go to pytest
-	$(bin)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 coverage: .venv/.test ## Run the tests and say which lines they leave out; takes twice as long
 	$(bin)/python -m pytest -n auto --dist loadgroup --cov $(ARGS)

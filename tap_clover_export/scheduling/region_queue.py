@@ -31,15 +31,12 @@ class RegionQueue:
 
     def offer(self, backlog: Backlog) -> None:
         """Let a partition stand in line, once, with the export that it needs next."""
-        export = backlog.next_request
-        if export is None or not self._is_offered(backlog):
+        if not self._is_offered(backlog):
             return
-        self._serial += 1
-        backlog.ticket = self._serial
         if backlog.turn > self.region.turns:
-            heapq.heappush(self._benched, (backlog.turn, self._serial, backlog))
+            heapq.heappush(self._benched, (backlog.turn, self._next_ticket(backlog), backlog))
         else:
-            heapq.heappush(self._offers, (export.priority, self._serial, backlog))
+            self._line_up(backlog)
 
     def bench(self, backlog: Backlog, export: Export) -> None:
         """A refused partition goes behind the others of its turn, and one of a later turn."""
@@ -56,8 +53,7 @@ class RegionQueue:
         while benched and (benched[0][0] <= self.region.turns or not offers):
             _, ticket, backlog = heapq.heappop(benched)
             if self._is_offered(backlog, ticket):
-                backlog.turn = 0
-                self.offer(backlog)
+                self._line_up(backlog)
         return offers[0][2].next_request if offers else None
 
     def pop(self) -> None:
@@ -82,6 +78,15 @@ class RegionQueue:
     def pop_poll(self) -> None:
         """Take the first export to be polled out of line."""
         heapq.heappop(self._polls)
+
+    def _line_up(self, backlog: Backlog) -> None:
+        if export := backlog.next_request:
+            heapq.heappush(self._offers, (export.priority, self._next_ticket(backlog), backlog))
+
+    def _next_ticket(self, backlog: Backlog) -> int:
+        self._serial += 1
+        backlog.ticket = self._serial
+        return self._serial
 
     def _is_offered(self, backlog: Backlog, ticket: int | None = None) -> bool:
         """Whether a partition may be asked for, by its last place in line."""

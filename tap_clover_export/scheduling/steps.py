@@ -67,8 +67,7 @@ class Steps:
         """Put an export where its next step will be found, once a pause in seconds is over."""
         export.due = self._clock.monotonic() + pause
         if pause > 0:
-            self._serial += 1
-            heapq.heappush(self._timers, (export.due, self._serial, export))
+            self._add_timer(export, export.due)
         elif export.stage is Stage.DOWNLOAD:
             self._downloads.add(export)
         elif export.stage is not Stage.READY:
@@ -132,14 +131,14 @@ class Steps:
         for _, queue in sorted(firsts, key=lambda first: first[0]):
             while (export := queue.first) and self._requests_at(queue, export) <= now:
                 queue.pop()
-                wait = self._admission.token_free_at(export) - now
+                free = self._admission.token_free_at(export)
                 if only_heads and self._backlogs[export.partition].head is not export:
                     # No brake on age holds the head of a line.
-                    wait = BRAKE_SECONDS
-                if wait <= 0:
+                    free = now + BRAKE_SECONDS
+                if free <= now:
                     self._backlogs[export.partition].requesting = True
                     return export
-                self._set_aside(export, wait)
+                self._set_aside(export, free)
         return None
 
     def _next_poll(self, now: float) -> Export | None:
@@ -149,18 +148,23 @@ class Steps:
                 queue.pop_poll()
                 if export in self.under_way:
                     continue
-                wait = self._admission.token_free_at(export) - now
-                if wait <= 0:
+                free = self._admission.token_free_at(export)
+                if free <= now:
                     return export
-                self._set_aside(export, wait)
+                self._set_aside(export, free)
         return None
 
-    def _set_aside(self, export: Export, wait: float) -> None:
-        """Look at an export again after a wait in seconds, or with the next answer."""
-        if wait == math.inf:
+    def _set_aside(self, export: Export, until: float) -> None:
+        """Look at an export again at a time, or with the next answer where that is infinite."""
+        if until == math.inf:
             self._aside.append(export)
         else:
-            self.add(export, min(wait, BRAKE_SECONDS))
+            self._add_timer(export, until)
+
+    def _add_timer(self, export: Export, due: float) -> None:
+        export.due = due
+        self._serial += 1
+        heapq.heappush(self._timers, (due, self._serial, export))
 
     def _requests_at(self, queue: RegionQueue, export: Export) -> float:
         """When a region may be asked for an export."""

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("meltano")]
 DAY = 86_400_000
 MERCHANTS = {"SHOPONE1": "token-one", "SHOPTWO2": "token-two"}
 NEXT = datetime.now(UTC).replace(microsecond=0)
-FIRST = NEXT - timedelta(days=1)
+FIRST = NEXT - timedelta(hours=20)
 START = FIRST - timedelta(days=20)
 
 
