@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from typing_extensions import override
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.browser import browser  # noqa: F401
 from tests.support.harness import clover
@@ -14,13 +16,42 @@ from tests.support.postgres import database  # noqa: F401
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xdist.remote import Producer
+
     from tap_clover_export.simulator import Simulator
+
+TOGETHER = {
+    "runs/test_meltano.py": "meltano",
+    "runs/test_fresh_project.py": "meltano",
+    "runs/test_in_projects.py": "meltano",
+    "runs/test_meltano_traps.py": "meltano",
+    "runs/test_signals.py": "signals",
+    "runs/test_kills.py": "kills",
+    "singer/test_sdk.py": "sdk",
+    "simulator/test_data.py": "data",
+    "project/test_package.py": "package",
+    "preview/test_page_browser.py": "browser",
+}
+"""Files whose fixtures are costly, or stand in one place: one worker runs each group."""
 
 
 hypothesis.settings.register_profile(
     "tap", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("tap")
+
+
+class Sharing(LoadScopeScheduling):
+    """Hands tests out one by one, but for those that stay together."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER.get(nodeid.partition("::")[0].removeprefix("tests/"), nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
+    """Replace the plugin's own schedulers."""
+    return Sharing(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 PHONE = {"viewport": {"width": 360, "height": 740}}
 SCHEMES: list[Any] = ["light", "dark"]
 

@@ -20,7 +20,7 @@ import pytest
 from tap_clover_export.demo.processes import process, read
 from tap_clover_export.demo.project import SOURCE
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("package")]
+pytestmark = pytest.mark.timeout(300)
 
 NEEDED = ("tap_clover_export", "README.md", "LICENSE", "pyproject.toml", "meltano.yml", "tests")
 CLEAN = {

@@ -25,7 +25,7 @@ from tests.support.harness import clover
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("meltano")]
+pytestmark = pytest.mark.timeout(300)
 
 DEFINITION = SOURCE / "plugins" / "extractors" / f"{TAP}.yml"
 ONE = {"merchant_id": "SHOPONE1", "access_token": "token-one", "region": "eu"}

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from tap_clover_export.simulator import Simulator
 
 
-pytestmark = pytest.mark.xdist_group("kills")
-
-
 @pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
     """Forks taps."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tap_clover_export.demo.postgres import Database
     from tap_clover_export.simulator import Export
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("meltano")]
+pytestmark = pytest.mark.timeout(300)
 
 DAY = 86_400_000
 MERCHANTS = {"SHOPONE1": "token-one", "SHOPTWO2": "token-two"}

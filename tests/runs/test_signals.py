@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from tap_clover_export.simulator import Simulator
     from tests.support.processes import Running
 
-pytestmark = pytest.mark.xdist_group("signals")
-
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 AT_ONCE = 30.0
 """Shorter than any pause that would end by itself: what needs longer waits for something."""

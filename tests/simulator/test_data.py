@@ -16,8 +16,6 @@ from .client import DAY, MERCHANTS, NOW, OTHER, SHOP
 if TYPE_CHECKING:
     from tap_clover_export.simulator.simulator import Type
 
-pytestmark = pytest.mark.xdist_group("data")
-
 Record = dict[str, Any]
 TYPES: tuple[Type, ...] = ("ORDERS", "PAYMENTS")
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [
-    pytest.mark.xdist_group("sdk"),
     pytest.mark.filterwarnings(
         "ignore:Fields in transformed catalog but not in records"  # rare ones are rare
     ),
