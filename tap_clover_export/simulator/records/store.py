@@ -153,7 +153,8 @@ class Store:
             key = merchant, day
             if key not in self._pages:
                 written = self._writer(merchant).write(day)
-                self._pages[key] = tuple(self._page(documents) for documents in written)
+                pages = [self._page(documents) for documents in written]
+                self._pages[key] = tuple(pages)
             return self._pages[key]
 
     def _writer(self, merchant: str) -> DocumentWriter:
