@@ -29,7 +29,7 @@ from tap_clover_export.singer import catalog, cli
 from tap_clover_export.singer.catalog import Wishes
 from tap_clover_export.singer.messages import StateWriter, Writer
 from tap_clover_export.singer.sync import Loop
-from tap_clover_export.streams import ExportStream, OrdersStream, PaymentsStream
+from tap_clover_export.streams import ExportStream, LedgerStream, OrdersStream, PaymentsStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,6 +163,23 @@ class TapCloverExport(Tap):
             description="How much before the bookmark is exported again, for late changes.",
         ),
         th.Property(
+            "late_changes_days",
+            _NUMBER,
+            default=90,
+            title="Late changes, days",
+            description=(
+                "How far back records are exported again once in a while, where Clover's windows "
+                "go by `createdTime`; 0 = never."
+            ),
+        ),
+        th.Property(
+            "late_changes_every_days",
+            _NUMBER,
+            default=30,
+            title="Late changes, how often",
+            description="How often, in days, late changes are looked for that far back.",
+        ),
+        th.Property(
             "window_days",
             _NUMBER,
             default=30,
@@ -233,8 +250,18 @@ class TapCloverExport(Tap):
             self.logger.warning("%s", doubt)
 
     @override
-    def discover_streams(self) -> list[ExportStream]:
-        return [OrdersStream(self), PaymentsStream(self)]
+    def discover_streams(self) -> list[ExportStream | LedgerStream]:
+        return [OrdersStream(self), PaymentsStream(self), LedgerStream(self)]
+
+    @property
+    def _export_streams(self) -> dict[str, ExportStream]:
+        streams = self.streams.items()
+        return {name: stream for name, stream in streams if isinstance(stream, ExportStream)}
+
+    @property
+    def ledger(self) -> LedgerStream:
+        """Tells of every export that was emitted."""
+        return cast("LedgerStream", self.streams[LedgerStream.name])
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -263,7 +290,8 @@ class TapCloverExport(Tap):
     @functools.cached_property
     def run(self) -> Run:
         """The run that this tap makes."""
-        selected = [stream.name for stream in self.streams.values() if stream.selected]
+        streams = self._export_streams.values()
+        selected = [stream.name for stream in streams if stream.selected]
         return self._plan(self.settings, selected)
 
     def _plan(self, settings: Settings, streams: list[str]) -> Run:
@@ -290,8 +318,7 @@ class TapCloverExport(Tap):
 
     @functools.cached_property
     def _loop(self) -> Loop:
-        streams = cast("dict[str, ExportStream]", self.streams)
-        return Loop(self.run, streams, self.message_writer)
+        return Loop(self.run, self._export_streams, self.ledger, self.message_writer)
 
     def exports_of(self, stream: str, merchant_id: str) -> Iterator[Export]:
         """The exports of a partition that the SDK syncs by itself, in a dry run: a run of its own.

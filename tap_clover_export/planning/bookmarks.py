@@ -1,16 +1,16 @@
-"""The state: up to where each partition is exported, and what Clover was asked for; pure."""
+"""The state: what is covered of each partition, and what Clover was asked for; pure."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from tap_clover_export import times
 from tap_clover_export.errors import StateError
-from tap_clover_export.planning import windows
-from tap_clover_export.planning.plan import EXPORT_ID, PartitionState, PendingExport
+from tap_clover_export.planning.covered import Covered, grown
+from tap_clover_export.planning.late_changes import LateChanges
+from tap_clover_export.planning.plan import EXPORT_ID, PartitionState, PendingExport, Purpose
 from tap_clover_export.planning.windows import Window
 
 if TYPE_CHECKING:
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     from pendulum import DateTime
 
-    from tap_clover_export.planning.plan import Partition
+    from tap_clover_export.planning.plan import Partition, PartitionPlan
 
 REPLICATION_KEY = "modifiedTime"
+
+WINDOW_FIELDS = ("createdTime", "modifiedTime")
 
 _ANOTHER_SHAPE = "The state is not of this tap's shape; correct it, or start without a state."
 
@@ -32,35 +34,21 @@ class Bookmarks:
         state: Singer's state, changed in place.
     """
 
-    def __init__(
-        self, state: dict[str, Any], lookback: dt.timedelta, full_tables: Collection[str] = ()
-    ) -> None:
+    def __init__(self, state: dict[str, Any], full_tables: Collection[str] = ()) -> None:
         """Take a state in.
 
         Args:
             state: Singer's state.
-            lookback: How much before a bookmark is exported again.
             full_tables: The streams that are exported from their start on, bookmark or not.
 
         Raises:
             StateError: A state of another shape.
         """
         self.state = state
-        self._lookback = lookback
         self._full_tables = full_tables
         self._entries = _entries(state)
-        self._held: set[Partition] = set()
-        self._exported: dict[Partition, DateTime] = {}
-
-    def entry(self, stream: str, merchant_id: str) -> dict[str, Any]:
-        """The entry of a stream and a merchant, made when it is first needed."""
-        key = (stream, merchant_id)
-        if key not in self._entries:
-            entry = {"context": {"merchant_id": merchant_id}}
-            content = self.state.setdefault("bookmarks", {}).setdefault(stream, {})
-            content.setdefault("partitions", []).append(entry)
-            self._entries[key] = entry
-        return self._entries[key]
+        self._states: dict[Partition, PartitionState] = {}
+        self._full: dict[Partition, Covered | None] = {}
 
     def read(self, partition: Partition) -> PartitionState:
         """Where a partition stands.
@@ -68,51 +56,90 @@ class Bookmarks:
         Raises:
             StateError: An entry that this tap did not write.
         """
-        found = read(self.entry(partition.stream, partition.merchant.id), str(partition))
+        state = self._state(partition)
         if partition.stream in self._full_tables:
-            return dataclasses.replace(found, bookmark=None, exported=None)
-        return found
+            return PartitionState(pending=state.pending)
+        return state
+
+    def window_field(self, stream: str) -> str | None:
+        """The time by which a stream's windows go, where an earlier run saw it."""
+        content = (self.state.get("bookmarks") or {}).get(stream) or {}
+        field = content.get("window_field")
+        return field if field in WINDOW_FIELDS else None
+
+    def saw_window_field(self, stream: str, field: str | None) -> None:
+        """Remember the time by which a stream's windows go; None where it is neither."""
+        content = self._content(stream)
+        content["window_field"] = field
+        if field is None:
+            del content["window_field"]
 
     def requested(self, partition: Partition, pending: Iterable[PendingExport]) -> None:
         """What Clover was asked for changed."""
-        entry = self.entry(partition.stream, partition.merchant.id)
-        write(entry, bookmark=None, pending=pending)
+        self._change(partition, pending=tuple(pending))
 
     def emitted(
         self,
-        partition: Partition,
+        plan: PartitionPlan,
+        purpose: Purpose,
         window: Window,
         created: DateTime | None,
         pending: Iterable[PendingExport],
     ) -> None:
-        """Every record of a window is written: move the bookmark.
+        """Every record of a window is written: what is covered grows.
 
         Args:
-            partition: The merchant's stream.
+            plan: The partition's.
+            purpose: What the window was exported for.
             window: What was emitted.
             created: When the export was made, by Clover's clock.
-            pending: What was asked for and is not emitted.
+            pending: What was requested and is not emitted.
         """
-        # Rule 3: an export shows what existed when it was made; no bookmark passes Clover's clock.
-        end = min(created, window.end) if created else window.end
-        moves = partition not in self._held and end > window.start
-        bookmark = end if moves else None
-        exported = self._exported.get(partition, created)
-        if exported and created:
-            exported = self._exported[partition] = min(exported, created)
-        if end < window.end:
-            self._held.add(partition)
-        write(
-            self.entry(partition.stream, partition.merchant.id),
-            bookmark=bookmark,
-            pending=pending,
-            exported=exported if self._settled(bookmark, exported) else None,
-        )
+        # Rule 2: a bound moves after the last record of a window is written, never before.
+        partition = plan.partition
+        known = self._state(partition)
+        covered, late_changes = grown(known.covered, window, created), known.late_changes
+        if partition.stream in self._full_tables:
+            covered = self._full[partition] = grown(self._full.get(partition), window, created)
+            if covered and covered.start and known.covered:
+                covered = grown(known.covered, Window(covered.start, covered.end), None)
+        if purpose is Purpose.LATE_CHANGES and plan.search and plan.late_changes:
+            late_changes = LateChanges(late_changes.at, plan.search.begun, window.start)
+            if window.start <= plan.late_changes.start:
+                late_changes = LateChanges(plan.search.begun)
+        elif late_changes.at is None:
+            late_changes = dataclasses.replace(late_changes, at=created)
+        self._change(partition, covered=covered, late_changes=late_changes, pending=tuple(pending))
 
-    def _settled(self, bookmark: DateTime | None, exported: DateTime | None) -> bool:
-        if not (self._lookback and bookmark and exported):
-            return False
-        return windows.settled(bookmark, exported, self._lookback)
+    def ended(self, partition: Partition, holes: Iterable[Window]) -> None:
+        """The run is over; these windows it failed on."""
+        holes = tuple(holes)
+        if holes != self._state(partition).holes:
+            self._change(partition, holes=holes)
+
+    def _state(self, partition: Partition) -> PartitionState:
+        if partition not in self._states:
+            entry = self._entries.get((partition.stream, partition.merchant.id), {})
+            self._states[partition] = read(entry, str(partition))
+        return self._states[partition]
+
+    def _change(self, partition: Partition, **changes: Any) -> None:  # noqa: ANN401
+        state = dataclasses.replace(self._state(partition), **changes)
+        self._states[partition] = state
+        write(self._entry(partition), state)
+
+    def _entry(self, partition: Partition) -> dict[str, Any]:
+        """The entry of a partition, made when it is first needed."""
+        key = (partition.stream, partition.merchant.id)
+        if key not in self._entries:
+            entry = {"context": {"merchant_id": partition.merchant.id}}
+            self._content(partition.stream).setdefault("partitions", []).append(entry)
+            self._entries[key] = entry
+        return self._entries[key]
+
+    def _content(self, stream: str) -> dict[str, Any]:
+        content: dict[str, Any] = self.state.setdefault("bookmarks", {}).setdefault(stream, {})
+        return content
 
 
 def unwrap(content: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -153,62 +180,60 @@ def read(entry: dict[str, Any], where: str) -> PartitionState:
             f"The state of {where} has another replication key than {REPLICATION_KEY}; "
             "correct it, or remove this entry to export from start_date."
         )
-    try:
-        bookmark = None if value is None else times.parse(_text(value))
-    except (TypeError, ValueError) as error:
+    bookmark = _time(value, where, "a bookmark")
+    start = _time(entry.get("exported_from"), where, "an exported_from")
+    if bookmark is None and start is not None:
         raise StateError(
-            f"The state of {where} holds a bookmark that is no time; "
+            f"The state of {where} holds an exported_from without a bookmark; "
+            "remove this entry to export from start_date."
+        )
+    if bookmark is not None and start is not None and bookmark < start:
+        raise StateError(
+            f"The state of {where} holds an exported_from that is later than its bookmark; "
             "correct it, or remove this entry to export from start_date."
-        ) from error
-    pending = entry.get("pending_exports") or []
+        )
     try:
-        found = PartitionState(bookmark, tuple(_pending(item) for item in pending))
+        pending = tuple(_pending(item) for item in entry.get("pending_exports") or ())
     except (TypeError, KeyError, ValueError) as error:
         raise StateError(
             f"The state of {where} holds pending_exports that can't be read; "
             "remove them to have Clover asked again."
         ) from error
-    with contextlib.suppress(KeyError, TypeError, ValueError):  # without it there is a look-back
-        exported = times.parse(_text(entry["exported_at"]))
-        found = dataclasses.replace(found, exported=exported)
-    return found
+    late_changes = LateChanges(
+        _time(entry.get("late_changes_at"), where, "a late_changes_at"),
+        _time(entry.get("late_changes_begun_at"), where, "a late_changes_begun_at"),
+        _time(entry.get("late_changes_from"), where, "a late_changes_from"),
+    )
+    holes: tuple[Window, ...] = ()
+    with contextlib.suppress(KeyError, TypeError, ValueError):  # they are for people only
+        holes = tuple(_window(item) for item in entry.get("holes") or ())
+    covered = None if bookmark is None else Covered(start, bookmark)
+    return PartitionState(covered, pending, late_changes, holes)
 
 
-def write(
-    entry: dict[str, Any],
-    *,
-    bookmark: DateTime | None,
-    pending: Iterable[PendingExport],
-    exported: DateTime | None = None,
-) -> None:
-    """Write a partition's entry; the bookmark never moves backwards.
-
-    Args:
-        entry: The entry.
-        bookmark: Where it moves, if it moves.
-        pending: What was asked for and is not emitted.
-        exported: With a bookmark: when the time before it was exported, if no look-back is needed.
-    """
-    known = entry.get("replication_key_value")
-    if bookmark is not None and (known is None or times.parse(known) < bookmark):
+def write(entry: dict[str, Any], state: PartitionState) -> None:
+    """Write a partition's entry."""
+    covered, late_changes = state.covered, state.late_changes
+    if covered:
         entry["replication_key"] = REPLICATION_KEY
-        entry["replication_key_value"] = times.to_text(bookmark)
-        entry.pop("exported_at", None)
-        if exported is not None:
-            entry["exported_at"] = times.to_text(exported)
-    rows = [
-        {
-            "id": export.id,
-            "start": times.to_text(export.window.start),
-            "end": times.to_text(export.window.end),
-            "created": times.to_text(export.created),
-        }
-        for export in pending
-    ]
-    if rows:
-        entry["pending_exports"] = rows
-    else:
-        entry.pop("pending_exports", None)
+    values = {
+        "replication_key_value": _text(covered.end if covered else None),
+        "exported_from": _text(covered.start if covered else None),
+        "late_changes_at": _text(late_changes.at),
+        "late_changes_begun_at": _text(late_changes.begun),
+        "late_changes_from": _text(late_changes.reached),
+        "pending_exports": [
+            {"id": export.id, **_bounds(export.window), "created": times.to_text(export.created)}
+            for export in state.pending
+        ],
+        "holes": [_bounds(window) for window in state.holes],
+        "exported_at": None,  # of an earlier version
+    }
+    for name, value in values.items():
+        if value:
+            entry[name] = value
+        else:
+            entry.pop(name, None)
 
 
 def _entries(state: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -238,14 +263,43 @@ def _entries(state: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def _pending(item: dict[str, Any]) -> PendingExport:
-    identity = _text(item["id"])
-    start, end, created = (times.parse(_text(item[name])) for name in ("start", "end", "created"))
-    if not EXPORT_ID.fullmatch(identity) or not dt.timedelta(0) < end - start:
+    identity = item["id"]
+    if not EXPORT_ID.fullmatch(identity):
         raise ValueError(identity)
-    return PendingExport(identity, Window(start, end), created)
+    return PendingExport(identity, _window(item), times.parse(_words(item["created"])))
 
 
-def _text(value: object) -> str:
+def _window(item: dict[str, Any]) -> Window:
+    window = Window(times.parse(_words(item["start"])), times.parse(_words(item["end"])))
+    if window.end <= window.start:
+        raise ValueError(item)
+    return window
+
+
+def _bounds(window: Window) -> dict[str, str]:
+    return {"start": times.to_text(window.start), "end": times.to_text(window.end)}
+
+
+def _time(value: object, where: str, what: str) -> DateTime | None:
+    """A time of an entry.
+
+    Raises:
+        StateError: It is none.
+    """
+    try:
+        return None if value is None else times.parse(_words(value))
+    except (TypeError, ValueError) as error:
+        raise StateError(
+            f"The state of {where} holds {what} that is no time; "
+            "correct it, or remove this entry to export from start_date."
+        ) from error
+
+
+def _words(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(value)
     return value
+
+
+def _text(time: DateTime | None) -> str | None:
+    return times.to_text(time) if time else None

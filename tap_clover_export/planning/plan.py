@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import enum
+import itertools
 import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tap_clover_export.planning import windows
+from tap_clover_export.planning.late_changes import LateChanges
+from tap_clover_export.planning.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pendulum import DateTime
 
-    from tap_clover_export.planning.windows import Window
+    from tap_clover_export.planning.covered import Covered
+    from tap_clover_export.planning.late_changes import Schedule, Search
     from tap_clover_export.settings.merchants import Merchant
-
-CATCH_UP = 0
-BACKFILL = 1
 
 KEPT = dt.timedelta(hours=24)
 """How long Clover keeps an export and its files."""
@@ -29,7 +31,23 @@ EXPORT_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._~-]{0,127}")
 ExportType = Literal["ORDERS", "PAYMENTS"]
 
 Priority: TypeAlias = tuple[int, ...]
-"""Where a piece of work stands among all: its turn, its place in it, its partition."""
+"""Where a piece of work stands among all: its purpose, its place in it, its partition."""
+
+
+class Purpose(enum.IntEnum):
+    """What an export is for, in the order of work."""
+
+    NEW = 0
+    """The time after what is covered, and the look-back before it."""
+
+    HISTORY = 1
+    """The time before what is covered, down to the start."""
+
+    LATE_CHANGES = 2
+    """What is covered, once more."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,15 +80,16 @@ class PartitionState:
     """Where a partition stands.
 
     Attributes:
-        bookmark: Everything before it is exported and emitted.
+        covered: What is exported and emitted, if anything is.
         pending: What was requested and is not emitted.
-        exported: When, by Clover's clock, what lies before the bookmark was exported, if that was
-            long enough after the bookmark for it to need no look-back.
+        late_changes: How far the search for late changes is.
+        holes: The windows that the last run failed on.
     """
 
-    bookmark: DateTime | None = None
+    covered: Covered | None = None
     pending: tuple[PendingExport, ...] = ()
-    exported: DateTime | None = None
+    late_changes: LateChanges = dataclasses.field(default_factory=LateChanges)
+    holes: tuple[Window, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +100,11 @@ class PlannedExport:
     priority: Priority
     pending: PendingExport | None = None
 
+    @property
+    def purpose(self) -> Purpose:
+        """What it is for."""
+        return Purpose(self.priority[0])
+
 
 @dataclasses.dataclass(frozen=True)
 class PartitionPlan:
@@ -89,45 +113,68 @@ class PartitionPlan:
     Attributes:
         partition: The merchant's stream.
         number: Its place among the partitions.
-        bookmark: The time up to which it is exported already, if it is.
-        span: What is missing, look-back included; None where nothing is.
+        state: Where it stands.
         width: The widest window.
+        new: The time after what is covered, look-back included; None where there is none.
+        history: The time before it, down to the start.
+        late_changes: What is exported once more.
+        search: The search for late changes that this is part of.
         pending: Exports of former runs that can be resumed.
     """
 
     partition: Partition
     number: int
-    bookmark: DateTime | None
-    span: Window | None
+    state: PartitionState
     width: dt.timedelta
+    new: Window | None = None
+    history: Window | None = None
+    late_changes: Window | None = None
+    search: Search | None = None
     pending: tuple[PendingExport, ...] = ()
 
     @property
-    def turn(self) -> int:
-        """`CATCH_UP` where only the last days are missing, else `BACKFILL`, which comes later."""
-        if self.span is None:
-            return CATCH_UP
-        begin = max(self.bookmark, self.span.start) if self.bookmark else self.span.start
-        return CATCH_UP if self.span.end - begin <= windows.WIDEST else BACKFILL
+    def bookmark(self) -> DateTime | None:
+        """The time up to which it is exported already, if it is."""
+        return self.state.covered.end if self.state.covered else None
 
-    def windows(self) -> Iterator[Window]:
-        """The windows in order of time; those of pending exports keep their bounds."""
-        if self.span:
-            yield from windows.split(self.span, self.width, (p.window for p in self.pending))
+    def span(self, purpose: Purpose) -> Window | None:
+        """The time that is exported for a purpose."""
+        return (self.new, self.history, self.late_changes)[purpose]
 
-    @property
-    def count(self) -> int:
-        """How many windows there are."""
-        if self.span is None:
-            return 0
-        return windows.count(self.span, self.width, (p.window for p in self.pending))
+    def count(self, purpose: Purpose | None = None) -> int:
+        """How many windows there are, of one purpose or of all."""
+        if purpose is None:
+            return sum(map(self.count, Purpose))
+        span = self.span(purpose)
+        return windows.count(span, self.width, self._asked()) if span else 0
+
+    def windows(self, purpose: Purpose) -> Iterator[Window]:
+        """The windows of a purpose in the order of work; those of pending exports keep bounds."""
+        span = self.span(purpose)
+        if span is None:
+            return iter(())
+        if purpose is not Purpose.NEW:
+            return windows.split(span, self.width, self._asked(), newest_first=True)
+        # A look-back that fills windows of its own comes after what is new: nights that are too
+        # short for both grow all the same.
+        whole, again = itertools.tee(windows.split(span, self.width, self._asked()))
+        bookmark = self.bookmark or span.start
+        return itertools.chain(
+            itertools.dropwhile(lambda window: window.end <= bookmark, whole),
+            itertools.takewhile(lambda window: window.end <= bookmark, again),
+        )
 
     def exports(self) -> Iterator[PlannedExport]:
         """The exports in the order in which they are emitted."""
-        # Rule 13: new days come before any history; then histories take turns, a window each.
+        # Rule 13: new days come before any history; then histories take turns, a window each, from
+        # the newest to the oldest; late changes are their last turn.
         known = {pending.window: pending for pending in self.pending}
-        for place, window in enumerate(self.windows()):
-            yield PlannedExport(window, (self.turn, place, self.number), known.get(window))
+        for purpose in Purpose:
+            for place, window in enumerate(self.windows(purpose)):
+                yield PlannedExport(window, (purpose, place, self.number), known.get(window))
+
+    def _asked(self) -> Iterator[Window]:
+        return (pending.window for pending in self.pending)
 
 
 def plan_partition(
@@ -139,6 +186,7 @@ def plan_partition(
     now: DateTime,
     lookback: dt.timedelta,
     width: dt.timedelta,
+    late_changes: Schedule | None = None,
 ) -> PartitionPlan:
     """Work out what a partition lacks.
 
@@ -150,28 +198,59 @@ def plan_partition(
         now: The time of the run.
         lookback: How much before the bookmark is exported again.
         width: The widest window.
+        late_changes: When late changes are looked for, if they are.
     """
-    span = windows.missing(
-        start=partition.merchant.start,
-        bookmark=state.bookmark,
-        end=min(end, now),
-        lookback=lookback,
-        exported=state.exported,
-    )
-    pending = tuple(_usable(state.pending, span, now))
-    return PartitionPlan(partition, number, state.bookmark, span, width, pending)
+    start, end = partition.merchant.start, min(end, now)
+    covered, search = state.covered, None
+    late: Window | None = None
+    if covered is None:
+        begin = _first_begin(state.pending, start, end, width, now)
+        new, history = _window(begin, end), _window(start, begin)
+    else:
+        earliest = max(start, covered.start or start)
+        begin = min(covered.end, windows.before(covered.end, lookback, earliest))
+        new = _window(begin, end) if covered.end < end else None
+        # One span has no gap: history joins what is covered even where that is later than the end.
+        history = _window(start, covered.start) if covered.start else None
+        if late_changes:
+            search = late_changes.search(partition.merchant.id, state.late_changes, now)
+        if search:
+            top = search.reached or (new.start if new else covered.end)
+            late = _window(max(search.since, earliest), min(top, covered.end))
+    plan = PartitionPlan(partition, number, state, width, new, history, late, search)
+    usable = _usable(state.pending, [span for span in (late, history, new) if span], now)
+    return dataclasses.replace(plan, pending=tuple(usable))
+
+
+def _window(begin: DateTime, end: DateTime) -> Window | None:
+    return Window(begin, end) if begin < end else None
+
+
+def _first_begin(
+    pending: tuple[PendingExport, ...],
+    start: DateTime,
+    end: DateTime,
+    width: dt.timedelta,
+    now: DateTime,
+) -> DateTime:
+    """Where a partition of which nothing is covered begins: its newest window.
+
+    A run that emitted nothing may have requested it already.
+    """
+    if start < end and (known := list(_usable(pending, [Window(start, end)], now))):
+        return known[-1].window.start
+    return windows.before(end, width, start)
 
 
 def _usable(
-    pending: tuple[PendingExport, ...], span: Window | None, now: DateTime
+    pending: tuple[PendingExport, ...], spans: list[Window], now: DateTime
 ) -> Iterator[PendingExport]:
-    """Those that Clover still keeps, inside the span, of which none overlaps another."""
-    if span is None:
-        return
-    begin = span.start
+    """Those that Clover still keeps, each inside one of the spans, of which none overlaps."""
+    begin: DateTime | None = None
     for export in sorted(pending, key=lambda export: export.window):
         window = export.window
-        fits = begin <= window.start and window.end <= span.end
-        if fits and window.width <= windows.WIDEST and now - export.created < KEPT:
+        fits = any(span.start <= window.start and window.end <= span.end for span in spans)
+        free = begin is None or begin <= window.start
+        if fits and free and window.width <= windows.WIDEST and now - export.created < KEPT:
             yield export
             begin = window.end

@@ -40,42 +40,14 @@ class Window:
         return Window(self.start, middle), Window(middle, self.end)
 
 
-def settled(bookmark: DateTime, exported: DateTime, lookback: dt.timedelta) -> bool:
-    """Whether what lies before a bookmark was exported so late that it shows its late changes."""
-    return exported - bookmark >= lookback
+def before(end: DateTime, span: dt.timedelta, earliest: DateTime) -> DateTime:
+    """The time a span before another, no earlier than a third; even at the calendar's beginning."""
+    return end - span if end - earliest > span else earliest
 
 
-def missing(
-    *,
-    start: DateTime,
-    bookmark: DateTime | None,
-    end: DateTime,
-    lookback: dt.timedelta,
-    exported: DateTime | None = None,
-) -> Window | None:
-    """What is still to be exported, or None where nothing is.
-
-    There is no look-back where it is settled: a history that takes many nights goes on where it
-    stopped.
-
-    Args:
-        start: The earliest time to export.
-        bookmark: The time up to which everything is exported already, if any is.
-        end: The time to stop at.
-        lookback: How much before the bookmark is exported again.
-        exported: When the time before the bookmark was exported, if that is known.
-    """
-    begin = start
-    if bookmark is not None and exported is not None and settled(bookmark, exported, lookback):
-        begin = max(start, bookmark)
-    elif bookmark is not None and bookmark - start > lookback:
-        begin = bookmark - lookback
-    if begin >= end or (bookmark is not None and bookmark >= end):
-        return None
-    return Window(begin, end)
-
-
-def split(span: Window, width: dt.timedelta, pending: Iterable[Window] = ()) -> Iterator[Window]:
+def split(
+    span: Window, width: dt.timedelta, pending: Iterable[Window] = (), *, newest_first: bool = False
+) -> Iterator[Window]:
     """Cut a span into windows that touch without overlap.
 
     Args:
@@ -83,26 +55,44 @@ def split(span: Window, width: dt.timedelta, pending: Iterable[Window] = ()) -> 
         width: The widest window.
         pending: Windows that Clover was asked for already. Those that lie in the span and
             do not overlap an earlier one keep their bounds; the time between is cut again.
+        newest_first: Begin at the span's end.
     """
     # Rule 1: neighbours share their edge in the requests, so that nothing falls between two windows
     # whichever way Clover treats bounds; a record on the edge may come twice.
-    begin = span.start
-    for known in sorted(pending):
-        if begin <= known.start < known.end <= span.end and known.width <= WIDEST:
-            yield from _cut(begin, known.start, width)
+    if newest_first:
+        end = span.end
+        for known in reversed(_inside(span, pending)):
+            yield from _cut_down(known.end, end, width)
             yield known
-            begin = known.end
+            end = known.start
+        yield from _cut_down(span.start, end, width)
+        return
+    begin = span.start
+    for known in _inside(span, pending):
+        yield from _cut(begin, known.start, width)
+        yield known
+        begin = known.end
     yield from _cut(begin, span.end, width)
 
 
 def count(span: Window, width: dt.timedelta, pending: Iterable[Window] = ()) -> int:
     """How many windows `split` cuts a span into, without cutting it."""
     begin, found = span.start, 0
+    for known in _inside(span, pending):
+        found += _pieces(begin, known.start, width) + 1
+        begin = known.end
+    return found + _pieces(begin, span.end, width)
+
+
+def _inside(span: Window, pending: Iterable[Window]) -> list[Window]:
+    """The windows that keep their bounds, in order of time."""
+    found: list[Window] = []
+    begin = span.start
     for known in sorted(pending):
         if begin <= known.start < known.end <= span.end and known.width <= WIDEST:
-            found += _pieces(begin, known.start, width) + 1
+            found.append(known)
             begin = known.end
-    return found + _pieces(begin, span.end, width)
+    return found
 
 
 def _pieces(begin: DateTime, end: DateTime, width: dt.timedelta) -> int:
@@ -114,3 +104,10 @@ def _cut(begin: DateTime, end: DateTime, width: dt.timedelta) -> Iterator[Window
         stop = min(begin + width, end)
         yield Window(begin, stop)
         begin = stop
+
+
+def _cut_down(begin: DateTime, end: DateTime, width: dt.timedelta) -> Iterator[Window]:
+    while begin < end:
+        start = before(end, width, begin)
+        yield Window(start, end)
+        end = start

@@ -49,6 +49,8 @@ class Settings:
     token_store: Path
     end: DateTime | None
     lookback: dt.timedelta
+    late_changes: dt.timedelta
+    late_changes_every: dt.timedelta
     window: dt.timedelta
     max_concurrent_exports: int
     poll_interval: float
@@ -97,6 +99,10 @@ class _Reader(Fields):
             token_store=self._token_store(),
             end=end,
             lookback=dt.timedelta(days=self._number("lookback_days", least=0, most=3650)),
+            late_changes=dt.timedelta(days=self._number("late_changes_days", least=0, most=3650)),
+            late_changes_every=dt.timedelta(
+                days=self._number("late_changes_every_days", above=0, most=3650)
+            ),
             window=max(
                 dt.timedelta(days=self._number("window_days", above=0, most=30)),
                 dt.timedelta(seconds=1),

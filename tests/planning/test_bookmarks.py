@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from tap_clover_export import times
 from tap_clover_export.errors import StateError
 from tap_clover_export.planning import bookmarks
-from tap_clover_export.planning.plan import Partition, PartitionState, PendingExport
+from tap_clover_export.planning.covered import Covered
+from tap_clover_export.planning.late_changes import LateChanges, Schedule
+from tap_clover_export.planning.plan import (
+    Partition,
+    PartitionPlan,
+    PartitionState,
+    PendingExport,
+    Purpose,
+    plan_partition,
+)
 from tap_clover_export.planning.windows import Window
 from tap_clover_export.settings.merchants import Merchant
 
@@ -32,32 +41,42 @@ def _row(**changes: Any) -> dict[str, Any]:
     return {"id": "E1", "start": T1, "end": T2, "created": CREATED, **changes}
 
 
+def _covered(start: str | None, end: str) -> Covered:
+    return Covered(None if start is None else times.parse(start), times.parse(end))
+
+
 def test_a_written_entry_is_the_contracts() -> None:
     """The entry holds exactly what the contract names, its times with milliseconds and Z."""
-    entry: dict[str, Any] = {"context": {"merchant_id": "M1"}}
+    entry: dict[str, Any] = {"context": {"merchant_id": "M1"}, "exported_at": T3}
+    late = LateChanges(*map(times.parse, (T1, T2, T3)))
+    state = PartitionState(_covered(T1, T2), (_pending(),), late, (_pending().window,))
 
-    bookmarks.write(entry, bookmark=times.parse(T1), pending=[_pending()])
+    bookmarks.write(entry, state)
 
     assert entry == {
         "context": {"merchant_id": "M1"},
         "replication_key": "modifiedTime",
-        "replication_key_value": T1,
+        "replication_key_value": T2,
+        "exported_from": T1,
+        "late_changes_at": T1,
+        "late_changes_begun_at": T2,
+        "late_changes_from": T3,
         "pending_exports": [{"id": "E1", "start": T1, "end": T2, "created": CREATED}],
+        "holes": [{"start": T1, "end": T2}],
+    }
+    assert bookmarks.read(entry, WHERE) == state
+    bookmarks.write(entry, PartitionState(_covered(None, T2)))
+    assert entry == {
+        "context": {"merchant_id": "M1"},
+        "replication_key": "modifiedTime",
+        "replication_key_value": T2,
     }
 
 
-def test_when_the_time_before_a_bookmark_was_exported() -> None:
-    """It is kept with the bookmark that it belongs to; one that can't be read means a look-back."""
-    entry: dict[str, Any] = {}
-    time, later = times.parse(T1), times.parse(T2)
-    bookmarks.write(entry, bookmark=time, pending=[], exported=later)
-    assert bookmarks.read(entry, WHERE) == PartitionState(time, (), later)
-    bookmarks.write(entry, bookmark=None, pending=[])
-    assert bookmarks.read(entry, WHERE).exported == later
-    for odd in (7, None, "soon"):
-        assert bookmarks.read(entry | {"exported_at": odd}, WHERE) == PartitionState(time)
-    bookmarks.write(entry, bookmark=later, pending=[])
-    assert bookmarks.read(entry, WHERE) == PartitionState(later)
+def test_a_state_of_an_earlier_version() -> None:
+    """Without a start everything before the bookmark is covered; exported_at says nothing more."""
+    entry = {"replication_key": "modifiedTime", "replication_key_value": T1, "exported_at": "odd"}
+    assert bookmarks.read(entry, WHERE) == PartitionState(_covered(None, T1))
 
 
 def test_an_empty_entry_is_a_fresh_partition() -> None:
@@ -71,7 +90,7 @@ def test_an_empty_entry_is_a_fresh_partition() -> None:
 def test_pending_without_a_bookmark() -> None:
     """A first run that was killed leaves pending exports and no bookmark."""
     entry: dict[str, Any] = {}
-    bookmarks.write(entry, bookmark=None, pending=[_pending()])
+    bookmarks.write(entry, PartitionState(pending=(_pending(),)))
 
     assert entry == {"pending_exports": [_row()]}
     assert bookmarks.read(entry, WHERE) == PartitionState(None, (_pending(),))
@@ -92,37 +111,17 @@ _EXPORTS = st.lists(
 )
 
 
-@given(st.none() | _MS, _EXPORTS)
-def test_what_is_written_reads_back(bookmark: int | None, pending: list[PendingExport]) -> None:
+@given(st.none() | st.tuples(_MS, _MS), _EXPORTS)
+def test_what_is_written_reads_back(
+    covered: tuple[int, int] | None, pending: list[PendingExport]
+) -> None:
     """An entry goes through JSON and comes back as it was, in its order."""
     entry: dict[str, Any] = {}
-    time = None if bookmark is None else times.from_ms(bookmark)
-    bookmarks.write(entry, bookmark=time, pending=pending)
+    span = Covered(*map(times.from_ms, sorted(covered))) if covered else None
+    state = PartitionState(span, tuple(pending))
+    bookmarks.write(entry, state)
 
-    assert bookmarks.read(json.loads(json.dumps(entry)), WHERE) == PartitionState(
-        time, tuple(pending)
-    )
-
-
-@given(st.lists(st.none() | _MS, min_size=1, max_size=6))
-def test_a_bookmark_never_moves_backwards(moves: list[int | None]) -> None:
-    """Whatever is written in whichever order, the bookmark is the latest of it."""
-    entry: dict[str, Any] = {}
-    seen: list[int] = []
-    for move in moves:
-        bookmarks.write(entry, bookmark=None if move is None else times.from_ms(move), pending=[])
-        seen += [] if move is None else [move]
-        expected = times.ms_to_text(max(seen)) if seen else None
-        assert entry.get("replication_key_value") == expected
-
-
-def test_pending_exports_go_when_none_is_left() -> None:
-    """With nothing pending the key is gone, not an empty list; the bookmark stays."""
-    entry: dict[str, Any] = {}
-    bookmarks.write(entry, bookmark=times.parse(T1), pending=[_pending()])
-    bookmarks.write(entry, bookmark=None, pending=[])
-
-    assert entry == {"replication_key": "modifiedTime", "replication_key_value": T1}
+    assert bookmarks.read(json.loads(json.dumps(entry)), WHERE) == state
 
 
 @pytest.mark.parametrize(
@@ -132,7 +131,7 @@ def test_bookmarks_by_hand_may_be_written_shorter(value: str) -> None:
     """A hand-edited bookmark may be any ISO 8601 date or date-time."""
     entry = {"replication_key": "modifiedTime", "replication_key_value": value}
 
-    assert bookmarks.read(entry, WHERE).bookmark == times.parse("2026-01-01")
+    assert bookmarks.read(entry, WHERE).covered == _covered(None, "2026-01-01")
 
 
 @pytest.mark.parametrize("value", ["x", "", 5, 1772442000000, True, [], {}, ["2026-01-01"]])
@@ -146,6 +145,25 @@ def test_bookmarks_that_are_no_time_are_refused(value: Any) -> None:
         f"The state of {WHERE} holds a bookmark that is no time; "
         "correct it, or remove this entry to export from start_date."
     )
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"exported_from": T1}, "an exported_from without a bookmark; remove"),
+        ({"exported_from": T2}, "an exported_from that is later than its bookmark; correct"),
+        ({"exported_from": "x"}, "an exported_from that is no time; correct"),
+        ({"late_changes_at": 5}, "a late_changes_at that is no time; correct"),
+        ({"late_changes_begun_at": []}, "a late_changes_begun_at that is no time; correct"),
+        ({"late_changes_from": "soon"}, "a late_changes_from that is no time; correct"),
+    ],
+)
+def test_times_that_can_not_be_are_refused(entry: dict[str, Any], words: str) -> None:
+    """By the name of the one that is wrong."""
+    bookmark = {"replication_key": "modifiedTime", "replication_key_value": T1}
+    without = entry == {"exported_from": T1}
+    with pytest.raises(StateError, match=f"state of {WHERE} holds {words}"):
+        bookmarks.read(entry if without else bookmark | entry, WHERE)
 
 
 @pytest.mark.parametrize("value", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00"])
@@ -219,51 +237,112 @@ def _partition() -> Partition:
     return Partition(Merchant("M1", "us", "", times.parse(T1)), "orders")
 
 
-def _run(state: dict[str, Any] | None = None) -> bookmarks.Bookmarks:
-    return bookmarks.Bookmarks({} if state is None else state, dt.timedelta(days=7))
+def _run(state: dict[str, Any] | None = None, *full: str) -> bookmarks.Bookmarks:
+    return bookmarks.Bookmarks({} if state is None else state, full)
+
+
+def _window(start: str, end: str) -> Window:
+    return Window(times.parse(start), times.parse(end))
+
+
+def _plan(found: bookmarks.Bookmarks, now: str = CREATED) -> PartitionPlan:
+    partition, days = _partition(), dt.timedelta(days=1)
+    return plan_partition(
+        partition,
+        0,
+        found.read(partition),
+        end=times.parse(now),
+        now=times.parse(now),
+        lookback=7 * days,
+        width=30 * days,
+        late_changes=Schedule(90 * days, 30 * days),
+    )
+
+
+def _emit(found: bookmarks.Bookmarks, start: str, end: str, created: str = CREATED) -> None:
+    window = _window(start, end)
+    found.emitted(_plan(found), Purpose.NEW, window, times.parse(created), [])
 
 
 def test_a_bookmark_never_passes_clovers_clock() -> None:
-    """An export older than its window's end moves it to its own time; no later window moves it."""
-    found, partition = _run(), _partition()
-    middle, late = times.parse("2026-02-20T00:00:00.000Z"), times.parse(CREATED)
-    found.emitted(partition, Window(times.parse(T1), times.parse(T2)), late, [])
-    assert found.read(partition).bookmark == times.parse(T2)
-    found.emitted(partition, Window(times.parse(T2), times.parse(T3)), middle, [])
-    found.emitted(partition, Window(times.parse(T3), late), late, [])
-    assert found.read(partition).bookmark == middle
+    """One older than its window's end moves it to its own time; no later window moves it."""
+    found, middle = _run(), "2026-02-20T00:00:00.000Z"
+    _emit(found, T1, T2)
+    assert found.read(_partition()).covered == _covered(T1, T2)
+    _emit(found, T2, T3, middle)
+    _emit(found, T3, CREATED)
+    assert found.read(_partition()).covered == _covered(T1, middle)
 
 
 def test_an_export_older_than_its_window_moves_nothing() -> None:
     """It shows nothing of the window; what was asked for is noted all the same."""
     found, partition = _run(), _partition()
-    window = Window(times.parse(T2), times.parse(T3))
-    found.emitted(partition, window, times.parse(T1), [_pending()])
-    assert found.state == {
-        "bookmarks": {
-            "orders": {
-                "partitions": [{"context": {"merchant_id": "M1"}, "pending_exports": [_row()]}]
-            }
-        }
-    }
+    window, created = _window(T2, T3), times.parse(T1)
+    found.emitted(_plan(found), Purpose.NEW, window, created, [_pending()])
+    context = {"context": {"merchant_id": "M1"}}
+    entry = context | {"late_changes_at": T1, "pending_exports": [_row()]}
+    assert found.state == {"bookmarks": {"orders": {"partitions": [entry]}}}
     found.requested(partition, [])
-    assert found.read(partition) == PartitionState()
+    assert found.read(partition) == PartitionState(late_changes=LateChanges(created))
 
 
-def test_what_was_exported_first_counts_for_the_whole() -> None:
-    """All before a bookmark is settled where its oldest export was made a look-back later."""
-    partition = _partition()
-    first, second = (Window(*map(times.parse, bounds)) for bounds in ((T1, T2), (T2, T3)))
-    early, late = times.parse("2026-03-05T00:00:00.000Z"), times.parse("2026-04-01T00:00:00.000Z")
+def test_a_full_table_grows_by_itself_until_it_meets_what_was_covered() -> None:
+    """What the state said stays true meanwhile."""
     found = _run()
-    found.emitted(partition, first, early, [])
-    assert found.read(partition).exported == early
-    found.emitted(partition, second, late, [])
-    assert found.read(partition).exported is None
+    _emit(found, T2, T3)
+    full = _run(found.state, "orders")
+    assert full.read(_partition()) == PartitionState()
+    early, late = "2026-01-20T00:00:00.000Z", "2026-02-10T00:00:00.000Z"
+    for start, end, covered in (
+        (T1, early, (T2, T3)),
+        (early, late, (T1, T3)),
+        (late, CREATED, (T1, CREATED)),
+    ):
+        _emit(full, start, end)
+        assert _run(full.state).read(_partition()).covered == _covered(*covered)
+
+
+def test_late_changes_are_remembered() -> None:
+    """From the first export on; a search is where it is, and once ended it is when it began."""
+    found, partition, start = _run(), _partition(), "2025-12-01T00:00:00.000Z"
+    _emit(found, start, CREATED)
+    assert found.read(partition).late_changes == LateChanges(times.parse(CREATED))
+    first, second = "2026-04-15T00:00:00.000Z", "2026-04-16T00:00:00.000Z"
+    planned = _plan(found, first)
+    windows = list(planned.windows(Purpose.LATE_CHANGES))
+    assert len(windows) == 2
+    found.emitted(planned, Purpose.LATE_CHANGES, windows[0], times.parse(first), [])
+    assert found.read(partition).late_changes == LateChanges(
+        times.parse(CREATED), times.parse(first), windows[0].start
+    )
+    planned = _plan(_run(found.state), second)
+    assert list(planned.windows(Purpose.LATE_CHANGES)) == windows[1:]
+    found.emitted(planned, Purpose.LATE_CHANGES, windows[1], times.parse(second), [])
+    assert found.read(partition).late_changes == LateChanges(times.parse(first))
+    assert found.read(partition).covered == _covered(start, CREATED)
+
+
+def test_holes_are_those_of_the_last_run() -> None:
+    """They stand in the state until a run goes without; those that can't be read are left out."""
+    found, partition = _run(), _partition()
+    found.ended(partition, [_window(T1, T2)])
+    assert _run(found.state).read(partition).holes == (_window(T1, T2),)
+    found.ended(partition, ())
+    (entry,) = found.state["bookmarks"]["orders"]["partitions"]
+    assert entry == {"context": {"merchant_id": "M1"}}
+    assert bookmarks.read({"holes": [{"start": T2, "end": T1}]}, WHERE).holes == ()
+
+
+def test_the_time_that_windows_go_by_is_remembered() -> None:
+    """For each stream, until records contradict it; what else a state says is not used."""
     found = _run()
-    found.emitted(partition, first, late, [])
-    found.emitted(partition, second, late, [])
-    assert found.read(partition).exported == late
+    assert found.window_field("orders") is None
+    found.saw_window_field("orders", "modifiedTime")
+    assert found.state == {"bookmarks": {"orders": {"window_field": "modifiedTime"}}}
+    assert [found.window_field(name) for name in ("orders", "payments")] == ["modifiedTime", None]
+    found.saw_window_field("orders", None)
+    assert found.state == {"bookmarks": {"orders": {}}}
+    assert _run({"bookmarks": {"orders": {"window_field": "x"}}}).window_field("orders") is None
 
 
 STATE: dict[str, Any] = {"bookmarks": {"orders": {"partitions": []}}}

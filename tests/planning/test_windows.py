@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import itertools
 from typing import TYPE_CHECKING
 
 import pendulum
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tap_clover_export import times
-from tap_clover_export.planning.windows import NARROWEST, WIDEST, Window, count, missing, split
+from tap_clover_export.planning.windows import NARROWEST, WIDEST, Window, count, split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +25,6 @@ _LAST = times.to_ms(pendulum.datetime(2021, 1, 1))
 
 moments = st.integers(_FIRST, _LAST).map(times.from_ms)
 widths = st.integers(6 * 3600, 30 * 86_400).map(lambda seconds: dt.timedelta(seconds=seconds))
-lookbacks = st.integers(0, 4 * 365 * 86_400).map(lambda seconds: dt.timedelta(seconds=seconds))
 
 
 def _day(number: float) -> DateTime:
@@ -38,33 +36,6 @@ def _assert_covers(found: Sequence[Window], begin: DateTime, end: DateTime) -> N
     assert found[-1].end == end
     assert all(one.end == two.start for one, two in itertools.pairwise(found))
     assert all(window.start < window.end for window in found)
-
-
-@given(moments, st.none() | moments, moments, lookbacks, widths)
-@example(_day(0), None, _day(30), DAY, WIDEST)
-@example(_day(0), _day(30), _day(30), DAY, WIDEST)
-@example(_day(30), _day(10), _day(60), DAY, WIDEST)
-def test_windows_cover_exactly_what_is_missing(
-    start: DateTime,
-    bookmark: DateTime | None,
-    end: DateTime,
-    lookback: dt.timedelta,
-    width: dt.timedelta,
-) -> None:
-    """Whatever start, bookmark, look-back and end: no gap, no overlap, none too wide."""
-    begin = start
-    if bookmark is not None and bookmark - lookback > start:
-        begin = bookmark - lookback
-    nothing = begin >= end or (bookmark is not None and bookmark >= end)
-
-    span = missing(start=start, bookmark=bookmark, end=end, lookback=lookback)
-
-    assert (span is None) is nothing
-    if span is not None:
-        found = list(split(span, width))
-        _assert_covers(found, begin, end)
-        assert all(window.width <= width <= WIDEST for window in found)
-        assert all(window.width == width for window in found[:-1])
 
 
 @given(moments, moments, widths, st.lists(st.tuples(moments, moments), max_size=6))
@@ -80,10 +51,13 @@ def test_windows_cover_with_pending_ones(
     pending = [Window(*pair) for pair in bounds]
 
     found = list(split(Window(start, end), width, pending))
+    back = list(split(Window(start, end), width, pending, newest_first=True))
 
-    _assert_covers(found, start, end)
-    assert all(window.width <= width or window in pending for window in found)
-    assert all(window.width <= WIDEST for window in found)
+    for windows in (found, back[::-1]):
+        _assert_covers(windows, start, end)
+        assert all(window.width <= width or window in pending for window in windows)
+        assert all(window.width <= WIDEST for window in windows)
+    assert len(found) == len(back)
 
 
 @given(
@@ -155,48 +129,6 @@ def test_pending_windows_may_be_wider_than_the_setting() -> None:
     wide = Window(_day(0), _day(30))
 
     assert list(split(Window(_day(0), _day(31)), DAY, [wide])) == [wide, Window(_day(30), _day(31))]
-
-
-@pytest.mark.parametrize("bookmark", [None, _day(-100), _day(0)])
-def test_start_in_the_future_plans_nothing(bookmark: DateTime | None) -> None:
-    """A start at or after the end lacks nothing."""
-    for start in (_day(10), _day(11)):
-        assert missing(start=start, bookmark=bookmark, end=_day(10), lookback=DAY) is None
-
-
-@pytest.mark.parametrize("bookmark", [_day(10), _day(10.5), _day(500)])
-@pytest.mark.parametrize("lookback", [dt.timedelta(0), DAY, 1000 * DAY])
-def test_bookmark_at_or_after_the_end_plans_nothing(
-    bookmark: DateTime, lookback: dt.timedelta
-) -> None:
-    """What is exported up to the end is not exported again, look-back or not."""
-    assert missing(start=_day(0), bookmark=bookmark, end=_day(10), lookback=lookback) is None
-
-
-@pytest.mark.parametrize(
-    ("bookmark", "lookback", "begin"),
-    [
-        (None, 7, 0),
-        (20, 7, 13),
-        (20, 0, 20),
-        (20, 0.5, 19.5),
-        (20, 400, 0),
-        (3, 7, 0),
-        (-50, 7, 0),
-    ],
-)
-def test_look_back_reaches_before_the_bookmark_never_before_the_start(
-    bookmark: float | None, lookback: float, begin: float
-) -> None:
-    """The span begins the look-back before the bookmark, and no earlier than the start."""
-    span = missing(
-        start=_day(0),
-        bookmark=None if bookmark is None else _day(bookmark),
-        end=_day(25),
-        lookback=dt.timedelta(days=lookback),
-    )
-
-    assert span == Window(_day(begin), _day(25))
 
 
 def test_thirty_days_are_one_window() -> None:
@@ -272,18 +204,16 @@ def test_windows_are_counted_without_cutting(
     assert count(span, width, pending) == len(list(split(span, width, pending)))
 
 
-def test_a_bookmark_of_the_first_year_is_before_any_start() -> None:
-    """No look-back leads before the calendar: the start is where the export begins."""
-    first = times.from_ms(times.YEAR_1)
-    assert missing(start=_day(0), bookmark=first, end=_day(9), lookback=DAY) == Window(
-        _day(0), _day(9)
-    )
+def test_the_newest_come_first_where_asked() -> None:
+    """Cut from the end, so that the odd one is the oldest; pending ones keep their bounds."""
+    span, known = Window(_day(0), _day(10)), Window(_day(5), _day(6))
 
-
-def test_what_was_exported_late_is_not_looked_back_on() -> None:
-    """Exported a look-back after the bookmark or later, it shows its late changes already."""
-    known = functools.partial(missing, bookmark=_day(20), end=_day(60), lookback=DAY * 7)
-    assert known(start=_day(0)) == Window(_day(13), _day(60))
-    assert known(start=_day(0), exported=_day(26)) == Window(_day(13), _day(60))
-    assert known(start=_day(0), exported=_day(27)) == Window(_day(20), _day(60))
-    assert known(start=_day(30), exported=_day(27)) == Window(_day(30), _day(60))
+    assert list(split(span, 3 * DAY, [known], newest_first=True)) == [
+        Window(_day(7), _day(10)),
+        Window(_day(6), _day(7)),
+        known,
+        Window(_day(2), _day(5)),
+        Window(_day(0), _day(2)),
+    ]
+    first = Window(times.from_ms(times.YEAR_1), times.from_ms(times.YEAR_1 + 1))
+    assert list(split(first, WIDEST, newest_first=True)) == [first]

@@ -73,6 +73,8 @@ def test_defaults_are_the_contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         token_store=tmp_path / "tap-clover-export" / "tokens.json",
         end=None,
         lookback=dt.timedelta(days=7),
+        late_changes=dt.timedelta(days=90),
+        late_changes_every=dt.timedelta(days=30),
         window=dt.timedelta(days=30),
         max_concurrent_exports=1,
         poll_interval=5,
@@ -107,6 +109,8 @@ def test_regions_have_their_base_url(region: str, url: str) -> None:
 
 NUMBERS = [
     ("lookback_days", "lookback", lambda n: dt.timedelta(days=n)),
+    ("late_changes_days", "late_changes", lambda n: dt.timedelta(days=n)),
+    ("late_changes_every_days", "late_changes_every", lambda n: dt.timedelta(days=n)),
     ("window_days", "window", lambda n: dt.timedelta(days=n)),
     ("max_concurrent_exports", "max_concurrent_exports", lambda n: n),
     ("poll_interval_seconds", "poll_interval", lambda n: n),
@@ -176,6 +180,8 @@ def test_what_is_no_number_is_refused(name: str, value: Any) -> None:
     ("name", "good", "bad"),
     [
         ("lookback_days", [0, "0", Decimal(0), 3650], [-0.001, 3650.5, 1e9]),
+        ("late_changes_days", [0, 3650], [-0.001, 3650.5]),
+        ("late_changes_every_days", [0.1, 3650], [0, 3650.5]),
         ("window_days", [0.001, 30, "30.0"], [0, "0", -1, 30.0001, 31, 365]),
         ("max_concurrent_exports", [1, "1", 2.0, "2.0", 1000], [0, "0", 1.5, "2.5", 1001]),
         ("poll_interval_seconds", [0.001, 3600], [0, 3601]),
