@@ -16,11 +16,11 @@ from tap_clover_export.errors import Stopped
 from tap_clover_export.exports.exporter import Exporter
 from tap_clover_export.exports.spool import EXPORT_BYTES
 from tap_clover_export.planning.bookmarks import Bookmarks
+from tap_clover_export.planning.late_changes import Schedule
 from tap_clover_export.planning.plan import Partition, plan_partition
 from tap_clover_export.progress import summary
 from tap_clover_export.progress.log import ProgressLog
 from tap_clover_export.progress.stats import RunStats
-from tap_clover_export.progress.summary import Failure
 from tap_clover_export.scheduling.limits import Limits
 from tap_clover_export.scheduling.queue import Queue
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tap_clover_export.clock import Clock
     from tap_clover_export.exports.export import Export
+    from tap_clover_export.planning.windows import Window
     from tap_clover_export.settings.settings import Settings
 
 logger = logging.getLogger("tap-clover-export.run")
@@ -102,10 +103,11 @@ class Run:
         self._workers = workers
         self._queue: Queue | None = None
         self.signal: int | None = None
-        self.bookmarks = Bookmarks(state, settings.lookback, full_tables)
+        self.bookmarks = Bookmarks(state, full_tables)
         self.stats = RunStats(self._clock.monotonic)
         self.progress_log = ProgressLog(self.stats)
         now = self.now()
+        schedules = {stream: self._late_changes(stream) for stream in streams}
         self.plans = [
             plan_partition(
                 partition,
@@ -115,11 +117,20 @@ class Run:
                 now=now,
                 lookback=settings.lookback,
                 width=settings.window,
+                late_changes=schedules[partition.stream],
             )
             for number, partition in enumerate(
                 Partition(merchant, stream) for merchant in settings.merchants for stream in streams
             )
         ]
+        self._plan_of = {plan.partition: plan for plan in self.plans}
+
+    def _late_changes(self, stream: str) -> Schedule | None:
+        """When late changes are looked for; windows by `modifiedTime` bring them by themselves."""
+        settings = self._settings
+        if not settings.late_changes or self.bookmarks.window_field(stream) == "modifiedTime":
+            return None
+        return Schedule(settings.late_changes, settings.late_changes_every)
 
     def now(self) -> DateTime:
         """The time, in UTC."""
@@ -172,8 +183,8 @@ class Run:
         """Say what there is to do."""
         if not self.plans:
             logger.warning(
-                "No stream is selected, or stream_maps removes those that are; there is nothing "
-                "to do."
+                "Neither orders nor payments are selected, or stream_maps removes them; there is "
+                "nothing to do."
             )
         now = self.now()
         for plan in self.plans:
@@ -187,8 +198,20 @@ class Run:
                     plan.partition,
                     times.to_text(plan.bookmark),
                 )
+        if self._settings.late_changes and (
+            names := [
+                name
+                for name in dict.fromkeys(plan.partition.stream for plan in self.plans)
+                if self.bookmarks.window_field(name) == "modifiedTime"
+            ]
+        ):
+            logger.info(
+                "Clover's windows of %s hold modifiedTime: late changes come by themselves, no "
+                "search for them is needed.",
+                " and ".join(names),
+            )
         for plan in self.plans:
-            self.stats.planned(plan.partition, plan.count)
+            self.stats.planned(plan.partition, plan.count())
         self.progress_log.begin(
             self._settings.max_concurrent_exports, sum(len(plan.pending) for plan in self.plans)
         )
@@ -225,7 +248,8 @@ class Run:
         )
         self.queue.emitted(export)
         pending = self.queue.pending(export.partition)
-        self.bookmarks.emitted(export.partition, export.window, export.created, pending)
+        plan = self._plan_of[export.partition]
+        self.bookmarks.emitted(plan, export.purpose, export.window, export.created, pending)
         self.checkpoint()
 
     def checkpoint(self) -> None:
@@ -236,6 +260,13 @@ class Run:
     def _note_pending(self, queue: Queue) -> None:
         for partition, pending in queue.changes():
             self.bookmarks.requested(partition, pending)
+
+    def _note_holes(self, queue: Queue) -> None:
+        holes: dict[Partition, list[Window]] = {}
+        for failure in queue.failures:
+            holes.setdefault(failure.partition, []).append(failure.window)
+        for plan in self.plans:
+            self.bookmarks.ended(plan.partition, holes.get(plan.partition, ()))
 
     def raise_if_stopped(self) -> None:
         """Stop here if the run was asked to.
@@ -257,6 +288,7 @@ class Run:
         if self._queue:
             self._queue.close()
             self._note_pending(self._queue)
+            self._note_holes(self._queue)
         self.stats.close()
         if not quietly:
             self._state_writer.write_state(self.bookmarks.state, last=True)
@@ -265,14 +297,9 @@ class Run:
 
     def missing(self) -> str | None:
         """What is missing and what to do, in one sentence; None where nothing is."""
-        return summary.missing(
-            [
-                Failure(backlog.partition, backlog.failure or "", backlog.failed)
-                for backlog in self.queue.failures
-            ]
-        )
+        return summary.missing(self.queue.failures)
 
     def leftover(self) -> str | None:
         """What `max_run_hours` left for the next run; None where nothing."""
-        starts = [backlog.active[0].window.start for backlog in self.queue.left]
-        return summary.leftover(starts, len(self.plans), self.queue.refusing)
+        next_up = [(export.purpose, export.window) for export in self.queue.left]
+        return summary.leftover(next_up, len(self.plans), self.queue.refusing)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tap_clover_export import times
 from tap_clover_export.clover.origins import file_name
 from tap_clover_export.exports.backoff import Attempts
-from tap_clover_export.planning.plan import Partition, PendingExport
+from tap_clover_export.planning.plan import PendingExport, Purpose
 
 if TYPE_CHECKING:
     from pendulum import DateTime
@@ -79,6 +79,11 @@ class Export:
         return f"{self.partition}, {start} to {end}"
 
     @property
+    def purpose(self) -> Purpose:
+        """What it is for."""
+        return Purpose(self.priority[0])
+
+    @property
     def ready(self) -> bool:
         """Whether all its files are here."""
         return self.stage is Stage.READY
@@ -130,7 +135,7 @@ class Export:
 
     def halves(self, windows: tuple[Window, Window]) -> tuple[Export, Export]:
         """The exports that take its place, in the order of work."""
-        first, second = windows
+        first, second = windows if self.purpose is Purpose.NEW else reversed(windows)
         return (
             Export(self.partition, first, (*self.priority, 0)),
             Export(self.partition, second, (*self.priority, 1)),

@@ -42,7 +42,8 @@ class Spool:
     Attributes:
         names: What the files are called, those that were taken too.
         taken: How many files were taken and not rejected.
-        records: How many records of the files that were taken are emitted.
+        records: How many records of the files that were taken are written.
+        written: In how many bytes of RECORD messages.
     """
 
     def __init__(self, most: int = EXPORT_BYTES) -> None:
@@ -60,6 +61,7 @@ class Spool:
         self._end = 0
         self.names: list[str] = []
         self.records = 0
+        self.written = 0
 
     def add(self, name: str, fetch: Callable[[Spool], object]) -> None:
         """Take in a whole file, or leave no trace of it.

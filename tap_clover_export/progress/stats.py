@@ -116,7 +116,7 @@ class RunStats:
 
     def failed(self, partition: Partition) -> None:
         """A partition can't go on."""
-        self.stream(partition.stream).failed += 1
+        self.stream(partition.stream).failed += partition not in self._failed
         self._failed.add(partition)
 
     def emitted(self, partition: Partition) -> None:

@@ -8,6 +8,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tap_clover_export import times
+from tap_clover_export.planning.plan import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,32 +23,53 @@ logger = logging.getLogger("tap-clover-export.run")
 NAMED = 5
 """How many failures the last line names beside the first."""
 
+_LEFT = {
+    Purpose.NEW: "new days",
+    Purpose.HISTORY: "history",
+    Purpose.LATE_CHANGES: "late changes",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """A merchant's stream that can't go on.
+    """What a merchant's stream can't go on with.
 
     Attributes:
         partition: The merchant's stream.
         reason: Why, and what to do.
-        window: The first window that is missing, where it is known.
+        purpose: What is missing: the new days, the history or the late changes.
+        window: The first window that is missing.
     """
 
     partition: Partition
     reason: str
-    window: Window | None
+    purpose: Purpose
+    window: Window
+
+    @property
+    def missing(self) -> tuple[DateTime | None, DateTime | None]:
+        """From when to when something is missing; None where it has no bound."""
+        if self.purpose is Purpose.NEW:
+            return self.window.start, None
+        start = self.partition.merchant.start if self.purpose is Purpose.HISTORY else None
+        return start, self.window.end
 
     def __str__(self) -> str:
-        since = f" from {times.to_text(self.window.start)} on" if self.window else ""
-        return f"{self.partition}{since}"
+        if self.purpose is Purpose.NEW:
+            return f"{self.partition} from {times.to_text(self.window.start)} on"
+        end = times.to_text(self.window.end)
+        return f"{_LEFT[self.purpose]} of {self.partition} before {end}"
 
     def fields(self) -> dict[str, str | None]:
         """For programs."""
+        start, end = self.missing
         return {
             "merchant_id": self.partition.merchant.id,
             "stream": self.partition.stream,
             "region": self.partition.merchant.region,
-            "from": times.to_text(self.window.start) if self.window else None,
+            "purpose": str(self.purpose),
+            "from": times.to_text(start) if start else None,
+            "to": times.to_text(end) if end else None,
             "reason": self.reason,
         }
 
@@ -71,20 +93,28 @@ def missing(failures: Sequence[Failure]) -> str | None:
 
 
 def leftover(
-    starts: Sequence[DateTime], partitions: int, shut: Sequence[tuple[str, str]]
+    next_up: Sequence[tuple[Purpose, Window]], partitions: int, shut: Sequence[tuple[str, str]]
 ) -> str | None:
     """What `max_run_hours` left for the next run, in a sentence or two; None where nothing.
 
     Args:
-        starts: From when on, for each partition of which something is left.
+        next_up: What comes next of each partition of which something is left, and its window.
         partitions: How many partitions the run has.
         shut: The regions that accepted no export, and why.
     """
-    if not starts:
+    if not next_up:
         return None
+    parts = []
+    for purpose, words in _LEFT.items():
+        found = [window for one, window in next_up if one is purpose]
+        if purpose is Purpose.NEW and found:
+            earliest = times.to_text(min(window.start for window in found))
+            parts.append(f"{words} of {len(found)}, the earliest from {earliest}")
+        elif found:
+            parts.append(f"{words} of {len(found)}")
     sentence = (
-        f"max_run_hours is over; left for the next run: {len(starts)} of {partitions} "
-        f"streams of merchants, the earliest from {times.to_text(min(starts))}."
+        f"max_run_hours is over; left for the next run, of {partitions} streams of merchants: "
+        f"{'; '.join(parts)}."
     )
     regions = [f"Region {name} accepted no export in this run: {why}." for name, why in shut]
     return " ".join([sentence, *regions])

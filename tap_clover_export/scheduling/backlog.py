@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import deque
 from typing import TYPE_CHECKING
 
 from tap_clover_export.exports.export import Export, Stage
+from tap_clover_export.planning.plan import Purpose
+from tap_clover_export.progress.summary import Failure
 
 if TYPE_CHECKING:
-    from tap_clover_export.planning.plan import PartitionPlan, PendingExport
-    from tap_clover_export.planning.windows import Window
+    from collections.abc import Iterator
+
+    from tap_clover_export.planning.plan import PartitionPlan, PendingExport, PlannedExport
 
 
 class Backlog:
@@ -19,8 +23,7 @@ class Backlog:
     Attributes:
         partition: The merchant's stream.
         active: Exports that Clover was asked for, or is about to be, and that are not emitted.
-        failure: Why it can't go on past those, if it can't.
-        failed: The window that is missing then.
+        failures: What it can't go on with, and why.
         requesting: Whether Clover is being asked for its next export just now.
         turn: It is offered again once its region has made this number of requests.
         ticket: Its place in its region's line; older ones count no more.
@@ -29,12 +32,11 @@ class Backlog:
     def __init__(self, plan: PartitionPlan) -> None:
         self.partition = plan.partition
         self.active: deque[Export] = deque()
-        self.failure: str | None = None
-        self.failed: Window | None = None
+        self.failures: list[Failure] = []
         self.requesting = False
         self.turn = 0
         self.ticket = 0
-        self._upcoming = plan.exports()
+        self._upcoming: Iterator[PlannedExport] = plan.exports()
         self._resumable = len(plan.pending)
         self._requests: list[Export] = []
         self._cancelled: list[Export] = []
@@ -87,13 +89,21 @@ class Backlog:
             self.request_again(half)
 
     def fail(self, export: Export, reason: str) -> list[Export]:
-        """End before an export; answers what is cancelled, while what stands before it goes on."""
-        self.failure, self.failed = reason, export.window
-        self._upcoming, self._resumable = iter(()), 0
-        cancelled: list[Export] = []
-        while self.active and (not cancelled or cancelled[-1] is not export):
-            cancelled.append(self.active.pop())
-            cancelled[-1].cancelled = True
+        """End before an export; answers what is cancelled, while what stands before it goes on.
+
+        Without its new days a partition ends here. A hole in its history ends the history, and
+        one in the search for late changes that search; each alone.
+        """
+        self.failures.append(Failure(self.partition, reason, export.purpose, export.window))
+        ends = set(Purpose) if export.purpose is Purpose.NEW else {export.purpose}
+        upcoming = self._upcoming
+        self._upcoming = (planned for planned in upcoming if planned.purpose not in ends)
+        before = list(itertools.takewhile(lambda one: one is not export, self.active))
+        behind = list(self.active)[len(before) :]
+        cancelled = [one for one in behind if one.purpose in ends]
+        for one in cancelled:
+            one.cancelled = True
+        self.active = deque([*before, *(one for one in behind if not one.cancelled)])
         self._cancelled += cancelled
         return cancelled
 

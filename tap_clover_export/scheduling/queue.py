@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tap_clover_export.exports.export import Export
     from tap_clover_export.exports.outcomes import Outcome
     from tap_clover_export.planning.plan import Partition, PartitionPlan, PendingExport
+    from tap_clover_export.progress.summary import Failure
     from tap_clover_export.scheduling.backlog import Backlog
     from tap_clover_export.scheduling.limits import Limits
 
@@ -172,9 +173,9 @@ class Queue:
             return self._scheduler.changes()
 
     @property
-    def failures(self) -> list[Backlog]:
-        """The partitions that could not go on."""
-        return [backlog for backlog in self.backlogs.values() if backlog.failure]
+    def failures(self) -> list[Failure]:
+        """What could not go on."""
+        return [failure for backlog in self.backlogs.values() for failure in backlog.failures]
 
     @property
     def refusing(self) -> list[tuple[str, str]]:
@@ -182,9 +183,9 @@ class Queue:
         return self._scheduler.refusing
 
     @property
-    def left(self) -> list[Backlog]:
-        """The partitions that `max_run` left unfinished."""
-        return [one for one in self.backlogs.values() if one.active and not one.failure]
+    def left(self) -> list[Export]:
+        """What `max_run` left for the next run, the first export of each partition."""
+        return [head for backlog in self.backlogs.values() if (head := backlog.head)]
 
     def close(self) -> None:
         """End the threads and give the disk back.

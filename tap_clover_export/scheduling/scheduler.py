@@ -116,29 +116,21 @@ class Scheduler:
         backlog.active.popleft()
         self._stats.emitted(export.partition)
         self._downloads.discard(export)
-        if not backlog.active:
-            self._open.discard(backlog)
-            self._stats.finished(export.partition)
-            return
-        head = backlog.active[0]
-        self._emission.add(head)
-        if head.stage is Stage.DOWNLOAD and not head.spool:
-            self._downloads.add_head(head)
+        self._go_on(backlog)
 
     def fail(self, export: Export, reason: str) -> None:
-        """End a partition before an export; what stands before it in line goes on."""
+        """End what an export is for before it; what stands before it in line goes on."""
         backlog = self.backlogs[export.partition]
         if export.cancelled:
             return
-        if backlog.failure is None:
-            level = logging.DEBUG if reason in self._said_reasons else logging.ERROR
-            logger.log(level, "%s: %s.", backlog.partition, reason)
-            self._said_reasons.add(reason)
-            self._stats.failed(backlog.partition)
+        level = logging.DEBUG if reason in self._said_reasons else logging.ERROR
+        logger.log(level, "%s: %s.", backlog.partition, reason)
+        self._said_reasons.add(reason)
+        self._stats.failed(backlog.partition)
         for cancelled in backlog.fail(export, reason):
             self._discard(cancelled)
-        if not backlog.active:
-            self._open.discard(backlog)
+        self._steps.offer(backlog)
+        self._go_on(backlog)
 
     def changes(self) -> list[tuple[Partition, list[PendingExport]]]:
         """The partitions whose pending exports changed since the last call."""
@@ -317,6 +309,17 @@ class Scheduler:
         self.fail(export, outcome.reason)
 
     # Inside
+
+    def _go_on(self, backlog: Backlog) -> None:
+        """Look at what a partition emits next."""
+        head = backlog.head
+        if head is None:
+            self._open.discard(backlog)
+            self._stats.finished(backlog.partition)
+            return
+        self._emission.add(head)
+        if head.stage is Stage.DOWNLOAD and not head.spool:
+            self._downloads.add_head(head)
 
     def _is_head(self, export: Export) -> bool:
         return self.backlogs[export.partition].head is export

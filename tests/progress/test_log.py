@@ -185,7 +185,9 @@ def test_metrics_stay_valid(tmp_path: Path) -> None:
             assert sum(counts) == held
             assert timer["tags"]["status"] == "succeeded"
             assert timer["value"] > 0
-    assert len(points) == 4
+        made = len(simulator.exports)
+    assert [point["value"] for point in points if point["tags"]["stream"] == "exports"] == [made]
+    assert len(points) == 5
 
 
 def test_every_line_is_json_on_demand(tmp_path: Path) -> None:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+
+import pytest
 
 from tap_clover_export import times
-from tap_clover_export.planning.plan import Partition
+from tap_clover_export.planning.plan import Partition, Purpose
 from tap_clover_export.planning.windows import Window
 from tap_clover_export.progress import summary
 from tap_clover_export.progress.summary import Failure
 from tap_clover_export.settings.merchants import Merchant
 
-if TYPE_CHECKING:
-    import pytest
+T1, T2, T3 = map(times.parse, ("2026-01-01", "2026-02-01", "2026-03-01"))
+T1_TEXT, T2_TEXT, T3_TEXT = map(times.to_text, (T1, T2, T3))
+LATE = None, T3_TEXT
 
-T1, T2 = times.parse("2026-01-01"), times.parse("2026-02-01")
 
-
-def failure(merchant: str, window: Window | None = None) -> Failure:
-    """The orders of a merchant that can't go on."""
+def failure(merchant: str, purpose: Purpose = Purpose.NEW) -> Failure:
+    """The orders of a merchant that can't go on with a window."""
     partition = Partition(Merchant(merchant, "eu", "", T1), "orders")
-    return Failure(partition, "it broke; mend it", window)
+    return Failure(partition, "it broke; mend it", purpose, Window(T2, T3))
 
 
 def test_nothing_is_missing(caplog: pytest.LogCaptureFixture) -> None:
@@ -31,18 +31,38 @@ def test_nothing_is_missing(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == []
 
 
-def test_one_failure(caplog: pytest.LogCaptureFixture) -> None:
-    """The sentence says whose, from when on, why and what to do; a line for programs the same."""
-    found = summary.missing([failure("M1", Window(T1, T2))])
-    assert found == (
-        "Missing: orders of merchant M1 from 2026-01-01T00:00:00.000Z on: it broke; mend it."
-    )
+@pytest.mark.parametrize(
+    ("purpose", "words", "start", "end"),
+    [
+        (Purpose.NEW, f"orders of merchant M1 from {T2_TEXT} on", T2_TEXT, None),
+        (Purpose.HISTORY, f"history of orders of merchant M1 before {T3_TEXT}", T1_TEXT, T3_TEXT),
+        (
+            Purpose.LATE_CHANGES,
+            f"late changes of orders of merchant M1 before {T3_TEXT}",
+            None,
+            T3_TEXT,
+        ),
+    ],
+    ids=str,
+)
+def test_one_failure(
+    purpose: Purpose,
+    words: str,
+    start: str | None,
+    end: str | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The sentence says which part is missing, why and what to do; a line for programs the same."""
+    found = summary.missing([failure("M1", purpose)])
+    assert found == f"Missing: {words}: it broke; mend it."
     (line,) = caplog.messages
     assert json.loads(line.removeprefix("INCOMPLETE: ")) == {
         "merchant_id": "M1",
         "stream": "orders",
         "region": "eu",
-        "from": "2026-01-01T00:00:00.000Z",
+        "purpose": str(purpose),
+        "from": start,
+        "to": end,
         "reason": "it broke; mend it",
     }
 
@@ -51,7 +71,7 @@ def test_many_failures(caplog: pytest.LogCaptureFixture) -> None:
     """The first is told whole, five more by name, the rest as a number; the log has them all."""
     found = summary.missing([failure(f"M{number}") for number in range(8)])
     assert found == (
-        "Missing: orders of merchant M0: it broke; mend it; also missing: "
+        f"Missing: orders of merchant M0 from {T2_TEXT} on: it broke; mend it; also missing: "
         "orders of merchant M1, orders of merchant M2, orders of merchant M3, "
         "orders of merchant M4, orders of merchant M5 and 2 more (each said above)."
     )
@@ -60,9 +80,18 @@ def test_many_failures(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_what_is_left() -> None:
-    """How much, from when on, and which regions accepted nothing."""
-    assert summary.leftover([T2, T1], 4, [("eu", "closed until six")]) == (
-        "max_run_hours is over; left for the next run: 2 of 4 streams of merchants, "
-        "the earliest from 2026-01-01T00:00:00.000Z. "
+    """How much of which part, from when on new days are, and which regions accepted nothing."""
+    left = [
+        (Purpose.HISTORY, Window(T1, T2)),
+        (Purpose.NEW, Window(T3, T3.add(days=1))),
+        (Purpose.NEW, Window(T2, T3)),
+        (Purpose.LATE_CHANGES, Window(T1, T2)),
+    ]
+    assert summary.leftover(left, 9, [("eu", "closed until six")]) == (
+        "max_run_hours is over; left for the next run, of 9 streams of merchants: "
+        f"new days of 2, the earliest from {T2_TEXT}; history of 1; late changes of 1. "
         "Region eu accepted no export in this run: closed until six."
+    )
+    assert summary.leftover(left[:1], 9, []) == (
+        "max_run_hours is over; left for the next run, of 9 streams of merchants: history of 1."
     )

@@ -142,9 +142,9 @@ def test_every_export_is_emitted_whole_once_and_in_order(seed: int) -> None:
         assert queue.failures == []
     assert len(ends) == 8
     for windows in ends.values():
-        assert windows == sorted(windows)
-        assert [w.end for w in windows[:-1]] == [w.start for w in windows[1:]]
-        assert windows[-1].end == NOW
+        assert windows == sorted(windows, reverse=True)
+        assert [w.start for w in windows[:-1]] == [w.end for w in windows[1:]]
+        assert windows[0].end == NOW
     assert max(Counter(taken).values()) == 1
     assert client.most <= SLOTS
     assert not [t for t in threading.enumerate() if t.name.startswith("clover-")]

@@ -25,15 +25,22 @@ def live_through(seed: int) -> None:
     try:
         random.seed(seed)
         world = World(seed)
+        world.starts(world.days * world.chance.choice([0.3, 1]))
         for code in world.nights():
             assert code in (None, 0, 1)
         calm(world)
+        world.starts(world.days)
         begin = world.time.seconds
         codes = []
         while not world.covered_to(begin + min(0.0, world.time.shift)):
             codes.append(world.night())
             world.time.seconds += DAY / 2
             assert len(codes) < 30, f"it does not get to its end: {codes}"
+        begin = world.time.seconds
+        while not world.searched_since(begin):
+            codes.append(world.night())
+            world.time.seconds += DAY / 2
+            assert len(codes) < 40, f"late changes are not looked for: {codes}"
         assert not world.clover.early, world.clover.early[:3]
     except BaseException as error:
         error.add_note(f"seed {seed}")

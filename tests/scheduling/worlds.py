@@ -390,6 +390,8 @@ class World:
             token_store=Path("nowhere"),
             end=None,
             lookback=pendulum.duration(days=chance.choice([0, 7])).as_timedelta(),
+            late_changes=pendulum.duration(days=chance.choice([0, 0, 30])).as_timedelta(),
+            late_changes_every=pendulum.duration(days=chance.choice([0.4, 2])).as_timedelta(),
             window=pendulum.duration(days=chance.choice([30, 30, 7])).as_timedelta(),
             max_concurrent_exports=chance.randint(1, 5),
             poll_interval=chance.choice([60.0, 300.0]),
@@ -401,6 +403,7 @@ class World:
         )
         self.clover = Clover(self)
         self.emitted: dict[tuple[str, str], set[int]] = {key: set() for key in self.sales}
+        self.spans: dict[tuple[str, str], tuple[int, int]] = {}
         self.state: dict[str, Any] = {}
         self.run: Run | None = None
         self.idle: dict[str, float] = {}
@@ -409,7 +412,7 @@ class World:
     # What holds in every world
 
     def check(self, state: dict[str, Any]) -> None:
-        """Everything before a bookmark was emitted before the state said so."""
+        """Everything that counts as covered was emitted before; what is covered never shrinks."""
         for stream, content in state.get("bookmarks", {}).items():
             for entry in content["partitions"]:
                 bookmark = entry.get("replication_key_value")
@@ -417,12 +420,17 @@ class World:
                     continue
                 until = times.to_ms(times.parse(bookmark))
                 key = (entry["context"]["merchant_id"], _kind(stream))
+                since = times.to_ms(times.parse(entry["exported_from"]))
                 missing = [
                     sale
                     for sale in self.sales[key]
-                    if sale < until and sale not in self.emitted[key]
+                    if since <= sale < until and sale not in self.emitted[key]
                 ]
-                demand(not missing, f"lost: {len(missing)} of {key} before {bookmark}")
+                span = f"{entry['exported_from']} to {bookmark}"
+                demand(not missing, f"lost: {len(missing)} of {key} in {span}")
+                before, after = self.spans.get(key, (since, until))
+                demand(since <= before and after <= until, f"{key} shrinks to {span}")
+                self.spans[key] = since, until
 
     def watch(self) -> None:
         """Count the time in which a region would take an export that nobody asks for."""
@@ -432,8 +440,8 @@ class World:
             return
         room = run.queue.running < self.settings.max_concurrent_exports
         for region in self.mood.slots:
-            mine = (b for b in run.queue.backlogs.values() if b.partition.merchant.region == region)
-            if not room or not any(b.active and not b.failure for b in mine):
+            mine = [b for b in run.queue.backlogs.values() if b.partition.merchant.region == region]
+            if not room or not any((b.active and not b.failures) or b.next_request for b in mine):
                 self.idle[region] = 0.0
                 continue
             moment = since
@@ -530,17 +538,35 @@ class World:
 
     def covered_to(self, moment: float) -> bool:
         """Whether everything up to a moment, of all partitions, is covered."""
-        entries = {
-            (stream, entry["context"]["merchant_id"]): entry.get("replication_key_value")
+        wanted = times.to_text(times.from_seconds(START + moment))
+        return all(
+            (entry.get("replication_key_value") or "") >= wanted
+            and entry["exported_from"] <= times.to_text(merchant.start)
+            for merchant, entry in self._entries()
+        )
+
+    def searched_since(self, moment: float) -> bool:
+        """Whether late changes of all partitions were looked for since a moment, if they are."""
+        wanted = times.to_text(times.from_seconds(START + moment))
+        return not self.settings.late_changes or all(
+            (entry.get("late_changes_at") or "") >= wanted for _, entry in self._entries()
+        )
+
+    def _entries(self) -> Iterator[tuple[Merchant, dict[str, Any]]]:
+        found = {
+            (stream, entry["context"]["merchant_id"]): entry
             for stream, content in self.state.get("bookmarks", {}).items()
             for entry in content["partitions"]
         }
-        wanted = times.to_text(times.from_seconds(START + moment))
-        return all(
-            (entries.get((stream, merchant.id)) or "") >= wanted
-            for merchant in self.merchants
-            for stream in STREAMS
-        )
+        for merchant in self.settings.merchants:
+            for stream in STREAMS:
+                yield merchant, found.get((stream, merchant.id), {})
+
+    def starts(self, days: float) -> None:
+        """Another `start_date`, in days before the world began."""
+        start = times.from_seconds(START - days * DAY)
+        merchants = tuple(dataclasses.replace(one, start=start) for one in self.merchants)
+        self.settings = dataclasses.replace(self.settings, merchants=merchants)
 
     def nights(self) -> Iterator[int | None]:
         """Some nights, some of them cut short; each begins hours after the last."""
