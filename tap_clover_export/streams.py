@@ -1,4 +1,4 @@
-"""The streams `orders` and `payments`: files in, records out, the bookmark last."""
+"""The streams: files in, records out, a line in the ledger, the bookmark last."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from typing_extensions import override
 from tap_clover_export import schemas, times
 from tap_clover_export.errors import BadFileError
 from tap_clover_export.planning.bookmarks import REPLICATION_KEY
+from tap_clover_export.progress.stats import StreamStats
 from tap_clover_export.records.reader import Reader
+from tap_clover_export.records.window_field import Observed
 from tap_clover_export.singer import fast_path
 from tap_clover_export.singer.metrics import RecordCounter, SyncTimer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
+    from pendulum import DateTime
     from singer_sdk.helpers.types import Context
     from singer_sdk.helpers.types import Record as Row
     from singer_sdk.singerlib.catalog import Catalog
@@ -37,6 +40,11 @@ class ExportTap(Protocol):
     run: Run
     settings: Settings
     message_writer: Writer
+
+    @property
+    def ledger(self) -> LedgerStream:
+        """Tells of every export that was emitted."""
+        ...
 
     def exports_of(self, stream: str, merchant_id: str) -> Iterator[Export]:
         """The exports of a partition that is emitted by itself."""
@@ -56,6 +64,14 @@ class ExportStream(Stream):
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # records conform already
     _announced = False
     _turn: Export | None = None
+    _seen = Observed()
+    _records = 0
+    _bytes = 0
+
+    @functools.cached_property
+    def _observed(self) -> dict[Export, Observed]:
+        """What was seen of the exports that are being emitted."""
+        return {}
 
     @property
     def tap(self) -> ExportTap:
@@ -122,29 +138,38 @@ class ExportStream(Stream):
     def files(self, export: Export) -> Iterator[list[Record]]:
         """The records of an export, file by file as they arrive; memory holds one, and a batch."""
         window = times.to_ms(export.window.start), times.to_ms(export.window.end)
+        observed = self._observed.setdefault(export, Observed())
         for content in self.tap.run.files(export):
             try:
-                batches = self.reader.read(content, export.partition.merchant.id, window)
+                batches = self.reader.read(content, export.partition.merchant.id, window, observed)
             except BadFileError as error:
                 self.tap.run.reject(export, str(error))
                 continue
             for records in batches:
+                begun = self._records, self._bytes
                 yield records
                 if export.spool:
-                    export.spool.records += len(records)
+                    export.spool.records += self._records - begun[0]
+                    export.spool.written += self._bytes - begun[1]
             self.tap.run.checkpoint()
 
     def finish(self, export: Export) -> None:
-        """Move the bookmark if every record of the export is written."""
+        """Write the ledger and move the bookmark if every record of the export is written."""
         if not export.emitted:
             return
-        self.tap.run.finish(export)
+        run, observed = self.tap.run, self._observed.pop(export, Observed())
+        self._seen += observed
+        if self._seen.contradicts or self._seen.field:
+            run.bookmarks.saw_window_field(self.name, self._seen.field)
+        if self.tap.ledger.selected:
+            self.tap.ledger.write(export, observed.field, run.now())
+        run.finish(export)
 
     def report(self) -> None:
         """Say, once a run, what was seen of the records as a whole."""
         if self.selected:
             self._close_meters()
-        seen = self.reader.observed
+        seen = self._seen
         if self.reader.replaced:
             self.logger.warning(
                 "Replaced %d NUL characters or lone surrogates in %s by U+FFFD.",
@@ -217,8 +242,19 @@ class ExportStream(Stream):
                     for count, lines in self.reader.lines(records, extracted):
                         self.tap.message_writer.write(lines)
                         self.counter.increment(count)
+                        self._records += count
+                        self._bytes += len(lines)
                         self.tap.run.raise_if_stopped()
                 self.finish(export)
+
+    @override
+    def _write_record_message(self, record: Row) -> None:
+        """Write a record, or none where a stream map filters it out, and count it."""
+        before = self.tap.message_writer.written
+        super()._write_record_message(record)
+        written = self.tap.message_writer.written - before
+        self._records += written > 0
+        self._bytes += written
 
     @override
     def _write_schema_message(self) -> None:
@@ -232,10 +268,9 @@ class ExportStream(Stream):
 
     @override
     def get_context_state(self, context: Context | None) -> dict[str, Any]:
-        """The partition's entry in the state."""
-        if not context:
-            return {}
-        return self.tap.run.bookmarks.entry(self.name, context["merchant_id"])
+        """None: the run keeps the state."""
+        del context
+        return {}
 
     @override
     def get_replication_key_signpost(self, context: Context | None = None) -> None:
@@ -262,3 +297,56 @@ class PaymentsStream(ExportStream):
     """Payments."""
 
     name = "payments"
+
+
+class LedgerStream(Stream):
+    """The ledger: a record for every export that was emitted."""
+
+    name = "exports"
+    primary_keys = ("merchant_id", "id")
+    schema: ClassVar[StreamSchema] = StreamSchema(SchemaDirectory(schemas))
+
+    @functools.cached_property
+    def _counter(self) -> RecordCounter:
+        return RecordCounter(self.name, StreamStats())
+
+    def announce(self) -> None:
+        """Write the SCHEMA message."""
+        self._write_schema_message()
+
+    def write(self, export: Export, window_field: str | None, now: DateTime) -> None:
+        """Write an export's record.
+
+        Args:
+            export: It was emitted just now.
+            window_field: The time that its window goes by, where its records tell.
+            now: The time.
+        """
+        spool = export.spool
+        self._counter.increment()
+        self._write_record_message(
+            {
+                "merchant_id": export.partition.merchant.id,
+                "id": export.id,
+                "stream": export.partition.stream,
+                "region": export.partition.merchant.region,
+                "window_start": times.to_text(export.window.start),
+                "window_end": times.to_text(export.window.end),
+                "created": times.to_text(export.created) if export.created else None,
+                "emitted": times.to_text(now),
+                "records": spool.records if spool else 0,
+                "files": len(spool.names) if spool else 0,
+                "bytes": spool.written if spool else 0,
+                "purpose": str(export.purpose),
+                "window_field": window_field,
+            }
+        )
+
+    def report(self) -> None:
+        """Write its metrics."""
+        self._counter.close()
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Row]:
+        """None by itself: it tells of what the others emit."""
+        return ()

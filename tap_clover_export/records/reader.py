@@ -13,10 +13,11 @@ from tap_clover_export import times
 from tap_clover_export.errors import BadFileError
 from tap_clover_export.records.decoder import Decoder, Record
 from tap_clover_export.records.sanitize import mend_controls, sanitize
-from tap_clover_export.records.window_field import Observed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
+    from tap_clover_export.records.window_field import Observed
 
 LINES_PER_BLOCK = 100
 """How many records are written at once."""
@@ -35,7 +36,6 @@ class Reader:
     """Reads the files of one stream, one reader for a whole run.
 
     Attributes:
-        observed: What the records tell of the time that windows go by.
         replaced: How many characters were replaced.
     """
 
@@ -56,11 +56,14 @@ class Reader:
         self._times = [
             name for name, field in properties.items() if field.get("format") == "date-time"
         ]
-        self.observed = Observed()
         self.replaced = 0
 
     def read(
-        self, content: bytes, merchant_id: str, window: tuple[int, int] | None = None
+        self,
+        content: bytes,
+        merchant_id: str,
+        window: tuple[int, int] = (0, 0),
+        observed: Observed | None = None,
     ) -> Iterator[list[Record]]:
         """The records of a file, as they are to be emitted; all at once unless they are too many.
 
@@ -70,20 +73,25 @@ class Reader:
             content: The file as Clover sent it, `{"elements": [...]}`.
             merchant_id: The merchant it belongs to.
             window: The window that was asked for, in milliseconds since the epoch.
+            observed: Takes in what the records tell of the time that the window goes by.
 
         Raises:
             BadFileError: The file is not Clover's.
             RecordError: A record has no id.
         """
         batches = self._decode(content)
-        return (self._finish(records, merchant_id, window) for records in batches)
+        return (self._finish(records, merchant_id, window, observed) for records in batches)
 
     def _finish(
-        self, records: list[Record], merchant_id: str, window: tuple[int, int] | None
+        self,
+        records: list[Record],
+        merchant_id: str,
+        window: tuple[int, int],
+        observed: Observed | None,
     ) -> list[Record]:
         """Add what Clover's file does not say, and give times their form."""
-        if window:
-            self.observed.add(records, *window)
+        if observed:
+            observed.add(records, *window)
         names, to_text = self._times, times.ms_to_text
         for record in records:
             record.merchant_id = merchant_id

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from tap_clover_export.records.decoder import Record
 
 MAX_OBSERVED = 10_000
-"""How many records are looked at, to the end of a batch."""
+"""How many records of an export are looked at, to the end of a batch."""
 
 
 @dataclasses.dataclass
 class Observed:
-    """What was seen of the records' times.
+    """What was seen of the times of a window's records, or of many windows'.
 
     Rule 11: whether windows go by `createdTime` or `modifiedTime` is documented nowhere.
 
@@ -30,8 +30,15 @@ class Observed:
     created: int = 0
     modified: int = 0
 
+    def __add__(self, other: Observed) -> Observed:
+        return Observed(
+            self.records + other.records,
+            self.created + other.created,
+            self.modified + other.modified,
+        )
+
     def add(self, records: Iterable[Record], start: int, end: int) -> None:
-        """Look at a batch of records, unless enough were seen.
+        """Look at a batch of records of one window, unless enough of them were seen.
 
         Args:
             records: Records whose times are still in milliseconds.
@@ -50,6 +57,11 @@ class Observed:
     @property
     def field(self) -> str | None:
         """The time that the windows hold, where the records tell."""
-        if bool(self.created) == bool(self.modified):
+        if self.contradicts or not (self.created or self.modified):
             return None
         return "modifiedTime" if self.created else "createdTime"
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the windows hold neither of the two times."""
+        return bool(self.created and self.modified)

@@ -139,9 +139,10 @@ def removed(mapper: PluginMapper, stream: str) -> bool:
 
 
 def _no_streams(where: str, strangers: list[str], known: Collection[str]) -> str:
+    *others, last = known
     return (
         f"{where} has streams that do not exist ({', '.join(strangers)}); "
-        f"there are {' and '.join(known)}."
+        f"there are {', '.join(others)} and {last}."
     )
 
 

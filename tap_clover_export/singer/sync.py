@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-clover-export")
 
 
-class Emits(Protocol):
-    """What the loop needs of a stream."""
+class Announces(Protocol):
+    """What the loop needs of any stream."""
 
     @property
     def selected(self) -> bool:
@@ -38,28 +38,36 @@ class Emits(Protocol):
         """Write its SCHEMA message."""
         ...
 
-    def emit(self, export: Export) -> None:
-        """Write an export's records."""
-        ...
-
     def report(self) -> None:
         """Say what was seen of its records as a whole."""
+        ...
+
+
+class Emits(Announces, Protocol):
+    """What it needs of a stream that emits exports."""
+
+    def emit(self, export: Export) -> None:
+        """Write an export's records."""
         ...
 
 
 class Loop:
     """Emits one run."""
 
-    def __init__(self, run: Run, streams: Mapping[str, Emits], writer: Writer) -> None:
+    def __init__(
+        self, run: Run, streams: Mapping[str, Emits], ledger: Announces, writer: Writer
+    ) -> None:
         """Make a loop.
 
         Args:
             run: What is emitted.
-            streams: The streams by name.
+            streams: The streams that emit exports, by name.
+            ledger: Tells of every export that was emitted.
             writer: Writes to the output.
         """
         self._run = run
         self._streams = streams
+        self._ledger = ledger
         self._writer = writer
         self._display: Display | None = None
 
@@ -107,7 +115,7 @@ class Loop:
 
     def _emit_in_turns(self) -> None:
         self._run.prepare()
-        for stream in self._streams.values():
+        for stream in (*self._streams.values(), self._ledger):
             if stream.selected:
                 stream.announce()
         while export := self._run.next():
@@ -123,7 +131,7 @@ class Loop:
 
     def _exit_code(self) -> int:
         run = self._run
-        for stream in self._streams.values():
+        for stream in (*self._streams.values(), self._ledger):
             stream.report()
         shown = self._display is not None and self._display.summarize()
         run.progress_log.end(shown=shown)

@@ -26,7 +26,7 @@ def test_observed_counts_what_lies_outside(
     window: tuple[int, int], expected: tuple[int, int, int]
 ) -> None:
     """Records with both times are looked at; both edges of the window count as inside."""
-    reader = make_reader()
+    seen = Observed()
     read(
         file(
             '{"id":"A","createdTime":10,"modifiedTime":20}',
@@ -39,21 +39,22 @@ def test_observed_counts_what_lies_outside(
             '{"id":"F","createdTime":null,"modifiedTime":9999}',
             '{"id":"G","createdTime":"9999","modifiedTime":9999}',
         ),
-        reader,
+        make_reader(),
         window,
+        seen,
     )
-    seen = reader.observed
-
     assert (seen.records, seen.created, seen.modified) == expected
 
 
-def test_nothing_is_observed_without_a_window() -> None:
-    """Where no window was asked for there is nothing to compare with."""
-    reader = make_reader()
-    read(file('{"id":"A","createdTime":10,"modifiedTime":20}'), reader)
-
-    assert reader.observed == Observed()
-    assert reader.observed.field is None
+def test_what_windows_tell_adds_up() -> None:
+    """One may show the one time outside, and another the other: then it is neither of the two."""
+    told = [Observed(3, 1, 0), Observed(), Observed(2, 0, 2)]
+    assert [one.field for one in told] == ["modifiedTime", None, "createdTime"]
+    assert not any(one.contradicts for one in told)
+    both = told[0] + told[1] + told[2]
+    assert both == Observed(5, 1, 2)
+    assert both.contradicts
+    assert both.field is None
 
 
 @pytest.mark.parametrize(
@@ -67,12 +68,12 @@ def test_observed_tells_the_field(created: int, modified: int, field: str | None
 
 def test_enough_records_are_looked_at() -> None:
     """The batch that passes the number is still looked at to its end, the next one no more."""
-    reader = make_reader()
+    reader, observed = make_reader(), Observed()
     size = MAX_RECORDS - 1
     content = file(*['{"id":"A","createdTime":10,"modifiedTime":20}'] * size)
     for _ in range(MAX_OBSERVED // size + 2):
-        read(content, reader, (0, 15))
+        read(content, reader, (0, 15), observed)
 
     seen = (MAX_OBSERVED // size + 1) * size
     assert seen > MAX_OBSERVED
-    assert reader.observed == Observed(seen, 0, seen)
+    assert observed == Observed(seen, 0, seen)
