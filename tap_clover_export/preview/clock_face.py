@@ -20,6 +20,9 @@ ZONES = {
 }
 """Where a region's merchants are likely to be."""
 
+ALWAYS_OPEN = frozenset({"sandbox"})
+"""Regions that Clover documents as open at any time."""
+
 _DAY = dt.timedelta(days=1)
 _RADIUS = 62
 

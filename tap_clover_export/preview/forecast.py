@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 import math
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from tap_clover_export.planning.hours import TABLE
+from tap_clover_export.planning.plan import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pendulum import DateTime
 
     from tap_clover_export.planning.plan import Partition, PartitionPlan
+    from tap_clover_export.planning.windows import Window
 
 EXPORT_SECONDS = 180.0
 """How long one export is taken to last; Clover gives no figure."""
@@ -42,13 +45,20 @@ def deferred(
         seconds = hours.open_seconds(now, until) if hours else max_run
         resumed = sum(len(item.pending) for item in mine)
         fitting = max(0, math.ceil(seconds / EXPORT_SECONDS) * slots - resumed)
-        requests = sorted(
-            (turn, index, item.number, item.partition)
-            for item, turn in ((item, item.turn) for item in mine)
-            for index in _to_request(item)
-        )
-        found.update(partition for *_, partition in requests[fitting:])
-    return found
+        for purpose in Purpose:
+            # A window each in turn, in the order of their numbers: so the plan's priorities say.
+            waiting = [(item, _to_request(item, purpose)) for item in mine]
+            most = max((len(places) and places[-1] + 1 for _, places in waiting), default=0)
+            rounds = bisect.bisect_right(
+                range(1, most + 1), fitting, key=lambda place: _before(waiting, place)
+            )
+            fitting -= _before(waiting, rounds)
+            for item, places in waiting:
+                number = bisect.bisect_left(places, rounds)
+                if fitting and number < len(places) and places[number] == rounds:
+                    number, fitting = number + 1, fitting - 1
+                found[item.partition] += len(places) - number
+    return +found
 
 
 def end_of_run(
@@ -89,7 +99,20 @@ def _by_region(work: Sequence[PartitionPlan]) -> dict[str, list[PartitionPlan]]:
     return regions
 
 
-def _to_request(item: PartitionPlan) -> list[int]:
-    """Which of its windows Clover has not been asked for yet, by index."""
-    known = {pending.window for pending in item.pending}
-    return [index for index, window in enumerate(item.windows()) if window not in known]
+def _to_request(item: PartitionPlan, purpose: Purpose) -> Sequence[int]:
+    """The places of the windows of a purpose that Clover has not been asked for yet."""
+    span = item.span(purpose)
+    known = {pending.window for pending in item.pending if span and lies_in(pending.window, span)}
+    if not known:
+        return range(item.count(purpose))
+    return [place for place, window in enumerate(item.windows(purpose)) if window not in known]
+
+
+def _before(waiting: Sequence[tuple[PartitionPlan, Sequence[int]]], place: int) -> int:
+    """How many windows come before a place."""
+    return sum(bisect.bisect_left(places, place) for _, places in waiting)
+
+
+def lies_in(window: Window, span: Window) -> bool:
+    """Whether a span holds a window."""
+    return span.start <= window.start and window.end <= span.end

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tap_clover_export import times
 from tap_clover_export.planning.hours import TABLE
+from tap_clover_export.planning.plan import Purpose
 from tap_clover_export.preview import forecast
+from tap_clover_export.preview.clock_face import ALWAYS_OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
     from pendulum import DateTime
 
     from tap_clover_export.planning.plan import PartitionPlan
+    from tap_clover_export.planning.windows import Window
     from tap_clover_export.settings.settings import Settings
+
+_COLUMNS = ("merchant", "stream", "region", "covered from", "to (UTC)")
+_NUMBERS = ("new", "history", "late changes", "pending")
 
 
 def render(form: str, work: Sequence[PartitionPlan], settings: Settings, now: DateTime) -> str:
@@ -42,9 +48,10 @@ def overview(
         max_run: After this many seconds no new export is requested.
 
     Returns:
-        `now`, `exports` to ask for, `pending` ones to resume, those `left` by `max_run`,
-        `regions` with their next opening, `end` (an estimate) and `streams`, a row a merchant
-        and stream; times in RFC 3339.
+        `now`, `exports` to ask for, `pending` ones to resume, those `left` by `max_run`; how many
+        windows there are of `new` days, of `history` and of `late_changes`; `regions` with their
+        next opening, `end` (an estimate) and `streams`, a row for each merchant and stream; times
+        in RFC 3339.
     """
     deferred = forecast.deferred(work, now=now, slots=slots, max_run=max_run)
     rows = [_row(item, deferred[item.partition]) for item in work]
@@ -60,6 +67,7 @@ def overview(
         "exports": sum(row["windows"] - row["pending"] - row["left"] for row in rows),
         "pending": sum(row["pending"] for row in rows),
         "left": deferred.total(),
+        **{str(purpose): sum(windows(row, purpose) for row in rows) for purpose in Purpose},
         "regions": {region: _region(region, now) for region in regions},
         "end": times.to_text(end),
         "streams": rows,
@@ -72,32 +80,28 @@ def to_json(plan: dict[str, Any]) -> str:
 
 
 def to_text(plan: dict[str, Any]) -> str:
-    """For people: a table and three sentences."""
-    header = ("merchant", "stream", "region", "from", "to", "windows", "pending")
-    keys = ("merchant_id", "stream", "region", "start", "end", "windows", "pending")
-    table = [header, *(tuple(str(row[key] or "-") for key in keys) for row in plan["streams"])]
+    """For people: a table and some sentences."""
+    table = [(*_COLUMNS, *_NUMBERS), *map(_cells, plan["streams"])]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
+    lines = ["  ".join(_aligned(cells, widths)).rstrip() for cells in table]
+    lines.append("")
     lines += [
-        "",
-        (
-            f"Exports to ask Clover for: {plan['exports']}; "
-            f"pending ones to resume: {plan['pending']}."
-        ),
+        f"Failed in the last run: {row['stream']} of merchant {row['merchant_id']}, "
+        f"{minute(hole['start'])} to {minute(hole['end'])}."
+        for row in plan["streams"]
+        for hole in row["holes"]
     ]
-    for region, hours in plan["regions"].items():
-        lines.append(
-            f"Region {region}: accepts exports {hours['hours']} UTC, next from {hours['opens']}."
-            if hours["hours"]
-            else f"Region {region}: no opening hours are known."
-        )
+    lines.append(
+        f"Exports to ask Clover for: {plan['exports']}; pending ones to resume: {plan['pending']}."
+    )
+    lines += [
+        f"Region {name}: {_when_open(name, hours, plan['now'])}."
+        for name, hours in plan["regions"].items()
+    ]
     if plan["left"]:
         lines.append(f"Exports that max_run_hours leaves for a later run: {plan['left']}.")
     lines.append(
-        f"The run could end at {plan['end']}, if an export takes "
+        f"The run could end at {minute(plan['end'])} UTC, if an export takes "
         f"{forecast.EXPORT_SECONDS / 60:g} minutes."
         if plan["exports"] or plan["pending"] or plan["left"]
         else "Nothing is missing."
@@ -105,26 +109,91 @@ def to_text(plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def minute(text: str) -> str:
+    """A time in RFC 3339, to the minute, for people."""
+    return text[:16].replace("T", " ")
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """A row of the table."""
+    covered_from, to = row["exported_from"], row["bookmark"]
+    return (
+        row["merchant_id"],
+        row["stream"],
+        row["region"],
+        minute(covered_from) if covered_from else "the beginning" if to else "-",
+        minute(to) if to else "-",
+        *(str(windows(row, purpose) or "-") for purpose in Purpose),
+        str(row["pending"] or "-"),
+    )
+
+
+def _aligned(cells: tuple[str, ...], widths: list[int]) -> list[str]:
+    """Words to the left, numbers to the right."""
+    return [
+        cell.ljust(width) if place < len(_COLUMNS) else cell.rjust(width)
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+
+
+def _when_open(region: str, hours: dict[str, str | None], now: str) -> str:
+    opens, closes = hours["opens"], hours["closes"]
+    if opens is None or closes is None:
+        if region in ALWAYS_OPEN:
+            return "always open"
+        return "no opening hours are known, Clover itself says when it is closed"
+    is_open = f"open until {minute(closes)}" if opens == now else f"opens at {minute(opens)}"
+    return f"{is_open} UTC ({hours['hours']})"
+
+
 def _row(item: PartitionPlan, deferred: int) -> dict[str, Any]:
-    merchant, span = item.partition.merchant, item.span
-    behind = span.end - max(item.bookmark or span.start, span.start) if span else dt.timedelta(0)
+    merchant, covered = item.partition.merchant, item.state.covered
+    parts = {str(purpose): _part(item, purpose) for purpose in Purpose}
     return {
         "merchant_id": merchant.id,
         "stream": item.partition.stream,
         "region": merchant.region,
-        "bookmark": times.to_text(item.bookmark) if item.bookmark else None,
-        "start": times.to_text(span.start) if span else None,
-        "end": times.to_text(span.end) if span else None,
-        "behind_seconds": int(behind.total_seconds()),
-        "windows": item.count,
+        "bookmark": times.to_text(covered.end) if covered else None,
+        "exported_from": times.to_text(covered.start) if covered and covered.start else None,
+        "behind_seconds": _behind(item),
+        **parts,
+        "holes": [_bounds(window) for window in item.state.holes],
+        "windows": sum(part["windows"] for part in parts.values() if part),
         "pending": len(item.pending),
         "left": deferred,
     }
 
 
+def _part(item: PartitionPlan, purpose: Purpose) -> dict[str, Any] | None:
+    span = item.span(purpose)
+    return {**_bounds(span), "windows": item.count(purpose)} if span else None
+
+
+def _bounds(window: Window) -> dict[str, Any]:
+    return {"start": times.to_text(window.start), "end": times.to_text(window.end)}
+
+
+def windows(row: dict[str, Any], purpose: Purpose) -> int:
+    """How many windows of a purpose a row has."""
+    part = row[str(purpose)]
+    return part["windows"] if part else 0
+
+
+def _behind(item: PartitionPlan) -> int:
+    """For how many seconds the newest time is missing; of a new partition, all of its time."""
+    if item.new is None:
+        return 0
+    since = item.bookmark or (item.history or item.new).start
+    return int((item.new.end - since).total_seconds())
+
+
 def _region(region: str, now: DateTime) -> dict[str, str | None]:
     hours = TABLE.get(region)
+    if hours is None:
+        return {"hours": None, "opens": None, "closes": None}
+    opens, closes = next(hours.spans(now))
     return {
-        "hours": str(hours) if hours else None,
-        "opens": times.to_text(hours.next_opening(now)) if hours else None,
+        "hours": str(hours),
+        "opens": times.to_text(max(opens, now)),
+        "closes": times.to_text(closes),
     }

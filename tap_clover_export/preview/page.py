@@ -14,8 +14,9 @@ import jinja2
 from markupsafe import Markup
 
 from tap_clover_export import times
-from tap_clover_export.planning.plan import BACKFILL
-from tap_clover_export.preview import clock_face, forecast, timeline
+from tap_clover_export.planning.plan import Purpose
+from tap_clover_export.planning.windows import Window
+from tap_clover_export.preview import clock_face, forecast, overview, timeline
 from tap_clover_export.preview.timeline import Kind
 
 if TYPE_CHECKING:
@@ -23,29 +24,57 @@ if TYPE_CHECKING:
 
     from pendulum import DateTime
 
+    from tap_clover_export.planning.covered import Covered
     from tap_clover_export.planning.plan import PartitionPlan
     from tap_clover_export.settings.settings import Settings
 
 _PATHS = {
-    Kind.EXPORTED: ("e", "M{x} 5h{w}"),
+    Kind.COVERED: ("e", "M{x} 5h{w}"),
     Kind.LOOKBACK: ("a", "M{x} 5h{w}"),
+    Kind.LATE_CHANGES: ("t", "M{x} 3h{w}M{x} 7h{w}"),
     Kind.PLANNED: ("p", "M{x} 5h{w}"),
     Kind.PENDING: ("q", "M{x} 2h{w}M{x} 8h{w}"),
     Kind.DEFERRED: ("l", "M{x} 1h{w}M{x} 9h{w}"),
 }
 """The class and path of a segment, in minutes before now: its kind shows in its form, too."""
 
+_HOLE = ("x", "M{x} 1h{w}v8h-{w}z")
+
+_SIGNS = (
+    ("e", "M0 5h30", "exported"),
+    ("a", "M0 5h30", "look-back, exported again"),
+    ("t", "M0 3h30M0 7h30", "exported again for late changes"),
+    ("p", "M0 5h14M16 5h14", "planned, window by window"),
+    ("q", "M0 2h30M0 8h30", "pending, resumed"),
+    ("l", "M0 1h30M0 9h30", "for a later run (max_run_hours)"),
+    ("x", "M0 1h30v8h-30z", "failed in the last run"),
+)
+"""The legend."""
+
+_LONG = 300
+"""With more rows than these the browser draws only those that are in sight."""
+
 
 @dataclasses.dataclass(frozen=True)
 class _Row:
-    """A merchant's stream as the page shows it; `drawing` holds `(class, path, phase)`."""
+    """A merchant's stream as the page shows it.
+
+    Attributes:
+        numbers: Its row of the overview.
+        kinds: The classes by which it can be filtered.
+        covered: What is exported.
+        holes: What failed in the last run.
+        behind: How far the newest time is missing.
+        windows: How many there are of each purpose.
+        drawing: `(class, path, phase)`.
+    """
 
     numbers: dict[str, Any]
-    history: bool
-    bookmark: str
-    span: str
+    kinds: str
+    covered: str
+    holes: tuple[tuple[str, str], ...]
     behind: str
-    tick: int | None
+    windows: tuple[int, ...]
     drawing: tuple[tuple[str, str, int], ...]
 
 
@@ -69,8 +98,9 @@ def to_html(plan: dict[str, Any], work: Sequence[PartitionPlan], settings: Setti
     zooms = timeline.zooms(
         now,
         begin=min((item.partition.merchant.start for item in work), default=now),
-        planned=[item.span.start for item in work if item.span],
+        planned=[span.start for item in work if (span := item.history or item.new)],
     )
+    drawn = {name for row in rows for name, *_ in row.drawing}
     style = _file("plan.css") + timeline.style(zooms, settings.window)
     script = _file("plan.js")
     environment = jinja2.Environment(
@@ -88,10 +118,14 @@ def to_html(plan: dict[str, Any], work: Sequence[PartitionPlan], settings: Setti
         export_minutes=f"{forecast.EXPORT_SECONDS / 60:g}",
         merchants=len({item.partition.merchant.id for item in work}),
         busy=len({row["merchant_id"] for row in plan["streams"] if row["windows"] > row["left"]}),
+        always_open=clock_face.ALWAYS_OPEN,
+        long=len(rows) > _LONG,
         faces=[clock_face.clock_face(region, now) for region in plan["regions"]],
         hosts=_hosts(work),
         settings=_settings(settings, work),
         rows=rows,
+        signs=[sign for sign in _SIGNS if sign[0] in drawn],
+        holes=any(row.holes for row in rows),
         zooms=zooms,
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
@@ -104,25 +138,45 @@ def to_html(plan: dict[str, Any], work: Sequence[PartitionPlan], settings: Setti
 
 
 def _row(numbers: dict[str, Any], item: PartitionPlan, now: DateTime) -> _Row:
-    drawing = []
-    for segment in timeline.segments(item, numbers["left"], now):
-        name, path = _PATHS[segment.kind]
-        x = _minutes(now, segment.start)
-        width = max(1, _minutes(now, segment.end) - x)
-        phase = round(segment.phase.total_seconds() / 60)
-        drawing.append((name, path.format(x=x, w=width), phase))
-    start, bookmark, span = item.partition.merchant.start, item.bookmark, item.span
-    until = _minute(span.end) if span else ""
-    until = "now" if until == _minute(now) else until
+    drawing = [
+        _drawn(*_PATHS[segment.kind], Window(segment.start, segment.end), now, segment.phase)
+        for segment in timeline.segments(item, numbers["left"], now)
+    ]
+    drawing += [_drawn(*_HOLE, hole, now) for hole in item.state.holes]
+    windows = tuple(overview.windows(numbers, purpose) for purpose in Purpose)
+    kinds = {
+        "w": numbers["windows"],
+        "n": not numbers["windows"],
+        "h": windows[Purpose.HISTORY],
+        "t": windows[Purpose.LATE_CHANGES],
+        "x": numbers["holes"],
+        "q": numbers["pending"],
+        "l": numbers["left"],
+    }
     return _Row(
         numbers,
-        history=item.turn == BACKFILL,
-        bookmark=_minute(bookmark) if bookmark else "",
-        span=f"{_minute(span.start)} \u2192 {until}" if span else "",
-        behind=_duration(numbers["behind_seconds"]) if span else "",
-        tick=_minutes(now, bookmark) if bookmark and start < bookmark <= now else None,
+        kinds=" ".join(name for name, fits in kinds.items() if fits),
+        covered=_covered(item.state.covered),
+        holes=tuple((_minute(hole.start), _minute(hole.end)) for hole in item.state.holes),
+        behind=_duration(numbers["behind_seconds"]) if item.new else "",
+        windows=windows,
         drawing=tuple(drawing),
     )
+
+
+def _drawn(
+    name: str, path: str, window: Window, now: DateTime, phase: dt.timedelta = dt.timedelta(0)
+) -> tuple[str, str, int]:
+    x = _minutes(now, window.start)
+    width = max(1, _minutes(now, window.end) - x)
+    return name, path.format(x=x, w=width), round(phase.total_seconds() / 60)
+
+
+def _covered(covered: Covered | None) -> str:
+    if covered is None:
+        return ""
+    since = f"{_minute(covered.start)[:10]} \u2192" if covered.start else "all until"
+    return f"{since} {_minute(covered.end)}"
 
 
 def _settings(settings: Settings, work: Sequence[PartitionPlan]) -> dict[str, str]:
@@ -133,8 +187,10 @@ def _settings(settings: Settings, work: Sequence[PartitionPlan]) -> dict[str, st
     return {
         "start_date": earliest,
         "end_date": _minute(settings.end) if settings.end else "now",
-        "lookback_days": f"{settings.lookback / dt.timedelta(days=1):g}",
-        "window_days": f"{settings.window / dt.timedelta(days=1):g}",
+        "lookback_days": _days(settings.lookback),
+        "late_changes_days": _days(settings.late_changes),
+        "late_changes_every_days": _days(settings.late_changes_every),
+        "window_days": _days(settings.window),
         "max_concurrent_exports": str(settings.max_concurrent_exports),
         "max_run_hours": "none" if run is None else f"{run / 3600:g}",
         "max_wait_hours": f"{wait / 3600:g}",
@@ -163,7 +219,11 @@ def _minutes(since: DateTime, until: DateTime) -> int:
 
 
 def _minute(time: DateTime) -> str:
-    return times.to_text(time)[:16].replace("T", " ")
+    return overview.minute(times.to_text(time))
+
+
+def _days(span: dt.timedelta) -> str:
+    return f"{span / dt.timedelta(days=1):g}"
 
 
 def _moment(time: DateTime) -> str:
@@ -175,8 +235,11 @@ def _count(number: int, noun: str) -> str:
 
 
 def _duration(seconds: int) -> str:
+    """The two largest units, the second one only where it says something."""
     minutes = seconds // 60
-    days, hours = minutes // 1440, minutes // 60 % 24
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     if days:
         return f"{days:,} d {hours} h" if hours and days < 10 else f"{days:,} d"  # noqa: PLR2004
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min"

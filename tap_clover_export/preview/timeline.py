@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 import pendulum
 
+from tap_clover_export.planning.plan import Purpose
+from tap_clover_export.planning.windows import Window
+from tap_clover_export.preview.forecast import lies_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pendulum import DateTime
 
     from tap_clover_export.planning.plan import PartitionPlan
-    from tap_clover_export.planning.windows import Window
 
 WIDTH = 1000
 """The width of a timeline's view box; 0 is now, `-WIDTH` the start of what is shown."""
@@ -47,11 +50,14 @@ _NAMED = (("2 weeks", 14), ("3 months", 92), ("1 year", 366))
 class Kind(enum.StrEnum):
     """What a run does with a segment of a partition's time."""
 
-    EXPORTED = "exported"
+    COVERED = "covered"
     """Nothing: it is exported already."""
 
     LOOKBACK = "lookback"
     """Exports it again."""
+
+    LATE_CHANGES = "late changes"
+    """Exports it again, to find late changes."""
 
     PLANNED = "planned"
     """Exports it for the first time."""
@@ -81,7 +87,7 @@ class Segment:
 
 
 def segments(item: PartitionPlan, deferred: int, now: DateTime) -> list[Segment]:
-    """The segments of a partition's time in order, without gap from its start to the span's end.
+    """The segments of a partition's time in order, without gap or overlap.
 
     Args:
         item: What the partition lacks.
@@ -89,40 +95,94 @@ def segments(item: PartitionPlan, deferred: int, now: DateTime) -> list[Segment]
         now: The time; nothing is drawn after it.
     """
     found: list[Segment] = []
-    for segment in _unmerged(item, deferred, now):
-        last = found[-1] if found else None
-        if last and last.kind is segment.kind and segment.kind is not Kind.PENDING:
-            found[-1] = dataclasses.replace(last, end=segment.end)
-        else:
-            found.append(segment)
+    wanted = sorted(_wanted(item, deferred), key=lambda segment: segment.start)
+    begin = item.partition.merchant.start
+    if wanted:
+        begin = min(begin, wanted[0].start)
+    for segment in wanted:
+        if begin < segment.start:
+            _add(found, Segment(Kind.COVERED, begin, segment.start))
+        if begin < segment.end:
+            _add(found, dataclasses.replace(segment, start=max(begin, segment.start)))
+            begin = segment.end
+    if item.bookmark and begin < (end := min(item.bookmark, now)):
+        _add(found, Segment(Kind.COVERED, begin, end))
     return found
 
 
-def _unmerged(item: PartitionPlan, deferred: int, now: DateTime) -> Iterator[Segment]:
-    start, bookmark = item.partition.merchant.start, item.bookmark
-    if bookmark:
-        known = min(bookmark, item.span.start if item.span else now)
-        if start < known:
-            yield Segment(Kind.EXPORTED, start, known)
-    pending = {export.window for export in item.pending}
-    windows = list(item.windows())
-    unrequested = [window for window in windows if window not in pending]
-    later = set(unrequested[len(unrequested) - deferred :])
-    for window in windows:
-        if window in pending:
-            yield Segment(Kind.PENDING, window.start, window.end)
-        else:
-            yield from _split(window, bookmark, deferred=window in later)
+def _add(found: list[Segment], segment: Segment) -> None:
+    """Add a segment, to the last one where both look alike."""
+    if found and found[-1].kind is segment.kind and segment.kind is not Kind.PENDING:
+        segment = dataclasses.replace(found.pop(), end=segment.end)
+    found.append(segment)
 
 
-def _split(window: Window, bookmark: DateTime | None, *, deferred: bool) -> Iterator[Segment]:
-    """What lies before the bookmark, and what after it."""
-    middle = min(max(bookmark, window.start), window.end) if bookmark else window.start
-    if window.start < middle:
-        yield Segment(Kind.EXPORTED if deferred else Kind.LOOKBACK, window.start, middle)
-    if middle < window.end:
-        kind = Kind.DEFERRED if deferred else Kind.PLANNED
-        yield Segment(kind, middle, window.end, middle - window.start)
+def _wanted(item: PartitionPlan, deferred: int) -> Iterator[Segment]:
+    """What is to be exported, now or later; what is done last is left first."""
+    for purpose in reversed(Purpose):
+        span = item.span(purpose)
+        if span is None:
+            continue
+        pending = {one.window for one in item.pending if lies_in(one.window, span)}
+        requests = item.count(purpose) - len(pending)
+        later = min(deferred, requests)
+        deferred -= later
+        for window, kind in _pieces(item, purpose, pending, requests - later):
+            yield from _segments(item, purpose, window, kind)
+
+
+def _pieces(
+    item: PartitionPlan, purpose: Purpose, pending: set[Window], requests: int
+) -> Iterator[tuple[Window, Kind]]:
+    """The windows of a purpose, in as few pieces as tell them apart.
+
+    Args:
+        item: What the partition lacks.
+        purpose: What they are exported for.
+        pending: Those that were requested before.
+        requests: How many others this run requests.
+    """
+    span = item.span(purpose)
+    if span and not pending and span.start + requests * item.width >= span.end:
+        yield span, Kind.PLANNED
+    elif span and not pending and purpose is not Purpose.NEW:
+        edge = span.end - requests * item.width
+        yield Window(span.start, edge), Kind.DEFERRED
+        if requests:
+            yield Window(edge, span.end), Kind.PLANNED
+    else:
+        for window in item.windows(purpose):
+            if window in pending:
+                yield window, Kind.PENDING
+            else:
+                yield window, Kind.PLANNED if requests > 0 else Kind.DEFERRED
+                requests -= 1
+
+
+def _segments(
+    item: PartitionPlan, purpose: Purpose, window: Window, kind: Kind
+) -> Iterator[Segment]:
+    """A piece, told apart by what of it is covered; windows of history count from its end."""
+    if kind is Kind.PENDING:
+        yield Segment(kind, window.start, window.end)
+    elif purpose is Purpose.HISTORY:
+        phase = _between(window.end, window.start) % item.width
+        yield Segment(kind, window.start, window.end, phase)
+    elif purpose is Purpose.LATE_CHANGES:
+        again = Kind.COVERED if kind is Kind.DEFERRED else Kind.LATE_CHANGES
+        yield Segment(again, window.start, window.end)
+    else:
+        covered = min(max(item.bookmark or window.start, window.start), window.end)
+        if window.start < covered:
+            again = Kind.COVERED if kind is Kind.DEFERRED else Kind.LOOKBACK
+            yield Segment(again, window.start, covered)
+        if covered < window.end:
+            phase = _between(window.start, covered) % item.width
+            yield Segment(kind, covered, window.end, phase)
+
+
+def _between(since: DateTime, until: DateTime) -> dt.timedelta:
+    return (until - since).as_timedelta()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +227,7 @@ def style(zooms: Sequence[Zoom], window: dt.timedelta) -> str:
     width = max(1, round(window.total_seconds() / 60))
     rules = []
     for index, zoom in enumerate(zooms):
-        gap = zoom.minutes // 500
+        gap = zoom.minutes // 300
         cut = f"{width - gap} {gap}" if width > 4 * gap else "none"
         lines = [f"{_LINE} {percent}% 0/1px 100% no-repeat" for percent, _ in zoom.ticks]
         rules.append(

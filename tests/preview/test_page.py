@@ -73,13 +73,42 @@ def test_max_run_hours_leaves_some() -> None:
     items = [work(days=300), work("B2", behind=1, number=1)]
     plan = planned(items, max_run_hours=0.25)
 
-    # five places in a quarter of an hour: the new days first, then the history's first four
+    # five places in a quarter of an hour: the new days first, then the history's newest
     assert (plan.overview["exports"], plan.overview["left"]) == (5, 6)
     assert [row["left"] for row in plan.overview["streams"]] == [6, 0]
     assert plan.overview["end"] == "2026-03-03T12:15:00.000Z"
     assert "max_run_hours leaves 6 exports for a later run." in plan.html
     assert plan.html.count('<path class="l" d="M-') == 1
+    assert "for a later run (max_run_hours)</li>" in plan.html
     assert planned(items, max_run_hours=9).html.count('class="l"') == 0
+
+
+def test_signs_and_words_of_what_is_there() -> None:
+    """The legend explains what is drawn, and nothing else; what failed is said in words, too."""
+    holes = ((330, 300),)
+    plain = planned([work(behind=0)]).html
+    page = planned([work(behind=1, since=300, late=90, holes=holes), work(region="sandbox")]).html
+    signs = [re.findall(r"</svg>(.*?)</li>", text) for text in (plain, page)]
+
+    assert signs == [
+        ["exported"],
+        [
+            "exported",
+            "look-back, exported again",
+            "exported again for late changes",
+            "planned, window by window",
+            "failed in the last run",
+        ],
+    ]
+    assert "New days: 2 exports; history: 57; late changes: 3." in page
+    assert "that failed in the last run</option>" in page
+    assert "that failed in the last run</option>" not in plain
+    hole = re.search(r'<span class="hole">(.*?)</span></span>', page)
+    assert hole
+    words = html.unescape(re.sub("<.*?>", "", hole[1]))
+    assert words == "failed: 2025-04-07 12:00 \u2192 2025-05-07 12:00"
+    assert "Always open" in page
+    assert "Always open" not in plain
 
 
 def test_settings_that_matter() -> None:
@@ -91,6 +120,8 @@ def test_settings_that_matter() -> None:
         "start_date": "2023-06-07 12:00",
         "end_date": "2026-12-24 00:00",
         "lookback_days": "3.5",
+        "late_changes_days": "90",
+        "late_changes_every_days": "30",
         "window_days": "30",
         "max_concurrent_exports": "1",
         "max_run_hours": "6",
@@ -209,7 +240,10 @@ def test_contrast(scheme: int) -> None:
     """Text has 4.5 : 1 at least, signs 3 : 1 (WCAG AA), in both schemes."""
     blocks = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)
     colors = dict(re.findall(r"--(\w+): (#\w{6});", blocks[scheme]))
-    text, signs = ("ink", "soft", "open"), ("done", "again", "plan", "pending", "left", "focus")
+    text, signs = (
+        ("ink", "soft", "open", "hole"),
+        ("done", "again", "late", "plan", "pending", "focus"),
+    )
 
     for ground in ("paper", "card"):
         for name in (*text, *signs):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
+PURPOSES = ("new", "history", "late_changes")
 PHONE = {"viewport": {"width": 360, "height": 740}}
 SCHEMES: list[Any] = ["light", "dark"]
 
@@ -45,6 +46,11 @@ def save(plan: Plan, path: Path) -> Path:
     return file
 
 
+def to_minute(text: str) -> str:
+    """A time as the page writes it."""
+    return text[:16].replace("T", " ")
+
+
 def test_every_number_is_that_of_json(browser: Browser, thousands: Plan, big: Path) -> None:
     """Rows, counts and times are those of `--plan=json`, the most behind first."""
     plan = thousands.overview
@@ -60,18 +66,21 @@ def test_every_number_is_that_of_json(browser: Browser, thousands: Plan, big: Pa
     assert f"{plan['exports']:,} exports and resume {plan['pending']:,} pending ones" in heading
     assert len(rows) == len(expected) == 6000
     for cells, row in zip(rows, expected, strict=True):
-        numbers = [int(cell or 0) for cell in cells[-3:]]
-        asked = row["windows"] - row["pending"] - row["left"]
-        start, bookmark = (
-            time[:16].replace("T", " ") if time else "" for time in (row["start"], row["bookmark"])
+        covered, *numbers = cells[5:]
+        windows = [(row[name] or {"windows": 0})["windows"] for name in PURPOSES]
+        holes = "".join(
+            f"failed: {to_minute(hole['start'])} \u2192 {to_minute(hole['end'])}"
+            for hole in row["holes"]
         )
+        since = row["exported_from"]
+        until = to_minute(row["bookmark"] or "")
+        span = f"{since[:10]} \u2192 {until}" if since else until and f"all until {until}"
         assert cells[:3] == [row["merchant_id"], row["stream"], row["region"]]
-        assert numbers == [asked, row["pending"], row["left"]]
-        assert cells[5] == bookmark
-        assert cells[6] == (f"{start} \u2192 now" if start else "")
-        assert (cells[3] == "up to date") == (row["windows"] == 0)
-    for place, total in ((-3, "exports"), (-2, "pending"), (-1, "left")):
-        assert sum(int(cells[place] or 0) for cells in rows) == plan[total]
+        assert [int(number or 0) for number in numbers] == [*windows, row["pending"], row["left"]]
+        assert covered == span + holes
+        assert (cells[3] == "up to date") == (row["new"] is None)
+    for place, name in enumerate((*PURPOSES, "pending", "left"), start=6):
+        assert sum(int(cells[place] or 0) for cells in rows) == plan[name]
 
 
 def test_search_and_filter(browser: Browser, thousands: Plan, big: Path) -> None:
@@ -98,9 +107,12 @@ def test_search_and_filter(browser: Browser, thousands: Plan, big: Path) -> None
         search.fill("")
         for kind, fits in (
             ("with something to do", lambda row: row["windows"]),
+            ("with history to fill in", lambda row: row["history"]),
+            ("with late changes due", lambda row: row["late_changes"]),
+            ("that failed in the last run", lambda row: row["holes"]),
             ("with pending exports", lambda row: row["pending"]),
-            ("with exports left", lambda row: row["left"]),
-            ("up to date", lambda row: not row["windows"]),
+            ("with exports left for a later run", lambda row: row["left"]),
+            ("with nothing to do", lambda row: not row["windows"]),
         ):
             page.get_by_label("Show", exact=True).select_option(label=kind)
             found = {(row[0], row[1]) for row in shown.rows()}
@@ -116,7 +128,10 @@ def test_search_and_filter(browser: Browser, thousands: Plan, big: Path) -> None
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_phone(browser: Browser, tmp_path: Path, scheme: Any, zone: str) -> None:
     """At 360 px nothing has to be scrolled sideways, long names neither."""
-    items = [*many(20), work("W" * 80, region="eu", behind=400, pending=(380, 360))]
+    items = [
+        *many(20),
+        work("W" * 80, region="eu", behind=400, pending=(380, 360), holes=((450, 400),)),
+    ]
     file = save(planned(items, max_run_hours=12), tmp_path)
     with look(browser, file, color_scheme=scheme, timezone_id=zone, **PHONE) as shown:
         assert shown.page.evaluate("document.documentElement.scrollWidth") == 360
@@ -132,6 +147,9 @@ def test_a_phone(browser: Browser, tmp_path: Path, scheme: Any, zone: str) -> No
         assert strip
         assert strip["width"] > 300
         assert "exports" not in row.inner_text()
+        hours = shown.page.locator(".regions").bounding_box()
+        assert hours
+        assert hours["height"] < 370
 
 
 def test_both_schemes(browser: Browser, small: Path) -> None:
@@ -172,11 +190,11 @@ def test_without_scripts(browser: Browser, small: Path) -> None:
         assert not page.get_by_label("Search").is_visible()
         assert not page.get_by_text("Your time").first.is_visible()
         before = page.locator("td.strip path").first.bounding_box()
-        page.get_by_text("All", exact=True).click()
+        page.get_by_text("2 weeks", exact=True).click()
         after = page.locator("td.strip path").first.bounding_box()
         assert before
         assert after
-        assert before["width"] > 1.5 * after["width"]
+        assert after["width"] > 1.5 * before["width"]
 
 
 def test_views_by_keyboard(browser: Browser, big: Path) -> None:
@@ -198,7 +216,19 @@ def test_views_by_keyboard(browser: Browser, big: Path) -> None:
 
 def test_strips_stand_where_their_times_are(browser: Browser, tmp_path: Path) -> None:
     """On the axis of everything, parts lie in proportion to their times."""
-    items = [work(days=100, behind=50, lookback=10, pending=(30, 20)), work("B2", days=100)]
+    items = [
+        work(
+            *("AAAA1111AAAA1", "orders"),
+            days=100,
+            since=80,
+            behind=50,
+            late=60,
+            lookback=5,
+            pending=(30, 20),
+            holes=((90, 80),),
+        ),
+        work("B2", days=100),
+    ]
     with look(browser, save(planned(items), tmp_path)) as shown:
         shown.page.get_by_text("All", exact=True).click()
         parts = shown.page.evaluate(
@@ -206,18 +236,21 @@ def test_strips_stand_where_their_times_are(browser: Browser, tmp_path: Path) ->
             const row = [...document.querySelectorAll(".streams > tbody > tr")]
               .find((row) => row.cells[0].textContent === "AAAA1111AAAA1");
             const frame = row.querySelector("svg").getBoundingClientRect();
-            return [...row.querySelectorAll("path:not(.b)")].map((path) => {
+            return [...row.querySelectorAll("path")].map((path) => {
               const box = path.getBoundingClientRect();
               const percent = (x) => Math.round(100 * (x - frame.left) / frame.width);
               return [path.getAttribute("class"), percent(box.left), percent(box.right)];
             });}"""
         )
         assert parts == [
-            ["e", 0, 40],
-            ["a", 40, 50],
+            ["p", 0, 20],
+            ["e", 20, 40],
+            ["t", 40, 45],
+            ["a", 45, 50],
             ["p", 50, 70],
             ["q", 70, 80],
             ["p", 80, 100],
+            ["x", 10, 20],
         ]
 
 
@@ -237,6 +270,26 @@ def test_the_viewers_own_time(browser: Browser, small: Path, zone: str, us: str,
         assert "At your place that is " in shown.page.locator("header").inner_text()
 
 
+def test_a_viewer_in_utc_is_told_no_time_twice(browser: Browser, small: Path) -> None:
+    """Where the viewer's time is UTC it is not said again."""
+    with look(browser, small, timezone_id="UTC") as shown:
+        assert not shown.page.get_by_text("Your time").first.is_visible()
+        assert "At your place" not in shown.page.locator("header").inner_text()
+
+
+def test_no_word_is_broken_and_no_row_is_blank(browser: Browser, tmp_path: Path) -> None:
+    """Streams and regions stand in one line; a picture of the whole page shows every row."""
+    items = [work("AAAA1111AAAA1", "payments", region="sandbox"), *many(12)]
+    with look(browser, save(planned(items, max_run_hours=1), tmp_path)) as shown:
+        page = shown.page
+        heights = page.locator(".streams > tbody > tr td:nth-child(-n + 3)").evaluate_all(
+            "cells => cells.map((cell) => cell.getClientRects()[0].height)"
+        )
+        assert len(heights) == 50
+        assert max(heights) < 24
+        assert shown.style(".streams > tbody > tr", "contentVisibility") == "visible"
+
+
 def test_for_those_who_do_not_see_it(browser: Browser, small: Path) -> None:
     """Headings, tables, clocks and controls have roles and names; strips are told in words."""
     for options in ({}, PHONE):
@@ -247,14 +300,14 @@ def test_for_those_who_do_not_see_it(browser: Browser, small: Path) -> None:
                 "Opening hours",
                 *(f"{name.upper()} {host}" for name, host in HOSTS.items()),
                 "Settings",
-                "Streams the most behind first; times in UTC",
+                "Streams the most behind first; times in UTC; numbers are exports, a window each",
             ]
-            assert page.get_by_role("img", name="Clock of").count() == 3
+            assert page.get_by_role("img", name="Clock of").count() == (0 if options else 3)
             table = page.get_by_role("region", name="Streams").get_by_role("table")
-            assert table.get_by_role("columnheader").count() == 10
+            assert table.get_by_role("columnheader").count() == 11
             assert table.get_by_role("rowheader").count() == 20
             row = table.get_by_role("row").filter(has_text="M0001ABCDEFGH").first
-            assert row.get_by_role("cell").count() == 9
+            assert row.get_by_role("cell").count() == 10
             page.keyboard.press("Tab")
             assert page.evaluate("document.activeElement.textContent") == "Go to the streams"
             page.keyboard.press("Enter")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_clover_export.planning.windows import Window
 from tap_clover_export.preview import timeline
 from tap_clover_export.preview.timeline import Kind
 from tests.support.plans import DAY, NOW, work
@@ -34,42 +35,96 @@ def _days(span: dt.timedelta) -> float:
 @pytest.mark.parametrize(
     ("item", "deferred", "segments"),
     [
-        (work(days=50), 0, [("planned", 50, 0, 0)]),
-        (work(days=50, behind=0), 0, [("exported", 50, 0, 0)]),
+        (work(days=50), 0, [("planned", 50, 0, 10)]),
+        (work(days=50, behind=0), 0, [("covered", 50, 0, 0)]),
         (
             work(days=50, behind=2),
             0,
-            [("exported", 50, 9, 0), ("lookback", 9, 2, 0), ("planned", 2, 0, 7)],
+            [("covered", 50, 9, 0), ("lookback", 9, 2, 0), ("planned", 2, 0, 7)],
         ),
-        (work(days=50, behind=2, lookback=0), 0, [("exported", 50, 2, 0), ("planned", 2, 0, 0)]),
+        (work(days=50, behind=2, lookback=0), 0, [("covered", 50, 2, 0), ("planned", 2, 0, 0)]),
         (work(days=5, behind=2), 0, [("lookback", 5, 2, 0), ("planned", 2, 0, 3)]),
-        (work(days=5, behind=9), 0, [("planned", 5, 0, 0)]),
-        (work(days=5, behind=-1), 0, [("exported", 5, 0, 0)]),
+        # a later start adds nothing before it, and leaves no gap after the bookmark
+        (work(days=5, behind=9), 0, [("planned", 9, 0, 0)]),
+        (work(days=5, behind=-1), 0, [("covered", 5, 0, 0)]),
         (work(days=-5), 0, []),
         (
             work(days=80, behind=35),
             0,
-            [("exported", 80, 42, 0), ("lookback", 42, 35, 0), ("planned", 35, 0, 7)],
+            [("covered", 80, 42, 0), ("lookback", 42, 35, 0), ("planned", 35, 0, 7)],
         ),
         (
             work(days=80, behind=35, lookback=40),
             0,
-            [("exported", 80, 75, 0), ("lookback", 75, 35, 0), ("planned", 35, 0, 10)],
+            [("covered", 80, 75, 0), ("lookback", 75, 35, 0), ("planned", 35, 0, 10)],
         ),
         (
             work(days=80, behind=8, pending=(15, 5)),
             0,
-            [("exported", 80, 15, 0), ("pending", 15, 5, 0), ("planned", 5, 0, 0)],
+            [("covered", 80, 15, 0), ("pending", 15, 5, 0), ("planned", 5, 0, 0)],
         ),
-        (work(days=80), 1, [("planned", 80, 20, 0), ("deferred", 20, 0, 0)]),
-        (work(days=80), 3, [("deferred", 80, 0, 0)]),
+        # history is cut from its end, the newest window first
+        (work(days=80), 1, [("deferred", 80, 60, 10), ("planned", 60, 0, 0)]),
+        (work(days=80), 3, [("deferred", 80, 0, 10)]),
+        (
+            work(days=80, behind=2, since=20),
+            1,
+            [
+                ("deferred", 80, 50, 0),
+                ("planned", 50, 20, 0),
+                ("covered", 20, 9, 0),
+                ("lookback", 9, 2, 0),
+                ("planned", 2, 0, 7),
+            ],
+        ),
+        (
+            work(days=95, behind=0, since=20, pending=(60, 50)),
+            1,
+            [
+                ("deferred", 95, 90, 25),
+                ("planned", 90, 60, 0),
+                ("pending", 60, 50, 0),
+                ("planned", 50, 20, 0),
+                ("covered", 20, 0, 0),
+            ],
+        ),
         (
             work(days=80, pending=(50, 40)),
+            1,
+            [
+                ("deferred", 80, 50, 0),
+                ("pending", 50, 40, 0),
+                ("planned", 40, 0, 0),
+            ],
+        ),
+        # late changes are looked for before the look-back
+        (
+            work(days=80, behind=2, late=60),
+            0,
+            [
+                ("covered", 80, 60, 0),
+                ("late changes", 60, 9, 0),
+                ("lookback", 9, 2, 0),
+                ("planned", 2, 0, 7),
+            ],
+        ),
+        (
+            work(days=80, behind=2, late=60),
+            1,
+            [
+                ("covered", 80, 39, 0),
+                ("late changes", 39, 9, 0),
+                ("lookback", 9, 2, 0),
+                ("planned", 2, 0, 7),
+            ],
+        ),
+        (
+            work(days=80, behind=2, late=60),
             2,
-            [("planned", 80, 50, 0), ("pending", 50, 40, 0), ("deferred", 40, 0, 0)],
+            [("covered", 80, 9, 0), ("lookback", 9, 2, 0), ("planned", 2, 0, 7)],
         ),
         # what is deferred of a look-back is exported already
-        (work(days=80, behind=2), 1, [("exported", 80, 2, 0), ("deferred", 2, 0, 7)]),
+        (work(days=80, behind=2), 1, [("covered", 80, 2, 0), ("deferred", 2, 0, 7)]),
     ],
 )
 def test_segments(
@@ -82,32 +137,74 @@ def test_segments(
 @given(
     days=st.floats(0.1, 400),
     behind=st.none() | st.floats(0, 400),
+    earlier=st.none() | st.floats(0.1, 100),
+    late=st.none() | st.floats(1, 90),
     lookback=st.floats(0, 50),
     first=st.floats(0.2, 60),
     width=st.floats(0.1, 30),
     deferred=st.integers(0, 20),
 )
 def test_segments_touch(
-    days: float, behind: float | None, lookback: float, first: float, width: float, deferred: int
+    *,
+    days: float,
+    behind: float | None,
+    earlier: float | None,
+    late: float | None,
+    lookback: float,
+    first: float,
+    width: float,
+    deferred: int,
 ) -> None:
-    """Segments follow one another without gap, up to now; planned ones are unexported."""
-    pending = (first, max(0, first - width))
-    item = work(days=days, behind=behind, lookback=lookback, pending=pending)
-    deferred = min(deferred, sum(1 for _ in item.windows()) - len(item.pending))
+    """Segments follow one another without gap, up to now; those planned are not covered."""
+    since = None if behind is None or earlier is None else behind + earlier
+    item = work(
+        days=days,
+        behind=behind,
+        since=since,
+        late=late,
+        lookback=lookback,
+        pending=(first, max(0, first - width)),
+    )
+    deferred = min(deferred, item.count() - len(item.pending))
     segments = timeline.segments(item, deferred, NOW)
 
-    assert segments[0].start == item.partition.merchant.start
+    assert segments[0].start <= item.partition.merchant.start
     assert segments[-1].end == NOW
     assert all(a.end == b.start for a, b in itertools.pairwise(segments))
+    covered = item.state.covered
     for segment in segments:
         assert segment.start < segment.end
         assert dt.timedelta(0) <= segment.phase < 30 * DAY
-        if item.bookmark and segment.kind in (Kind.PLANNED, Kind.DEFERRED):
-            assert segment.start >= item.bookmark
-        if segment.kind in (Kind.LOOKBACK, Kind.EXPORTED):
-            assert item.bookmark
-            assert segment.end <= item.bookmark
+        known = Window(segment.start, segment.end)
+        if segment.kind in (Kind.LOOKBACK, Kind.LATE_CHANGES, Kind.COVERED):
+            assert covered
+            assert covered.with_window(known) == covered
+        elif covered and segment.kind is not Kind.PENDING:
+            assert segment.start >= covered.end or segment.end <= (covered.start or segment.start)
     assert sum(segment.kind is Kind.PENDING for segment in segments) == len(item.pending)
+
+
+@given(
+    behind=st.none() | st.integers(0, 90),
+    since=st.none() | st.integers(91, 200),
+    late=st.none() | st.integers(1, 90),
+    deferred=st.integers(0, 14),
+)
+def test_what_is_left_is_drawn_as_the_exports_come(
+    behind: int | None, since: int | None, late: int | None, deferred: int
+) -> None:
+    """The last exports of the plan's own order are those for a later run, or not made again."""
+    item = work(days=250, behind=behind, since=since, late=late)
+    exports = [export.window for export in item.exports()]
+    deferred = min(deferred, len(exports))
+    segments = timeline.segments(item, deferred, NOW)
+
+    for place, window in enumerate(exports):
+        kinds = {one.kind for one in segments if one.start < window.end and window.start < one.end}
+        if place < len(exports) - deferred:
+            assert kinds <= {Kind.PLANNED, Kind.LOOKBACK, Kind.LATE_CHANGES}
+        else:
+            assert kinds <= {Kind.DEFERRED, Kind.COVERED}
 
 
 @pytest.mark.parametrize(

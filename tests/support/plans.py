@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from tap_clover_export.planning import plan
+from tap_clover_export.planning.covered import Covered
+from tap_clover_export.planning.late_changes import LateChanges, Schedule
 from tap_clover_export.planning.plan import Partition, PartitionState, PendingExport
 from tap_clover_export.planning.windows import Window
 from tap_clover_export.preview import overview, page
@@ -20,6 +22,8 @@ from tap_clover_export.tap import TapCloverExport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pendulum import DateTime
 
     from tap_clover_export.planning.plan import PartitionPlan
 
@@ -36,44 +40,64 @@ def work(
     stream: str = "orders",
     *,
     behind: float | None = None,
+    since: float | None = None,
     pending: tuple[float, float] | None = None,
+    holes: tuple[tuple[float, float], ...] = (),
+    late: float | None = None,
     region: str = "us",
     days: float = 1000,
     lookback: float = 7,
     width: float = 30,
     number: int = 0,
+    now: DateTime = NOW,
 ) -> PartitionPlan:
-    """What a partition lacks at `NOW`.
+    """What a partition lacks; times in days before now.
 
     Args:
         merchant: The merchant's id.
         stream: The stream.
-        behind: How many days ago the bookmark is; None for no bookmark.
-        pending: An export that was asked for, as days before now.
+        behind: The bookmark; None for no bookmark.
+        since: The time from which it is exported; None for the beginning.
+        pending: An export that was asked for.
+        holes: What the last run failed on.
+        late: How far back late changes are due to be looked for; None where they are not.
         region: The merchant's region.
-        days: How many days ago it starts.
+        days: Its start.
         lookback: In days.
         width: The widest window, in days.
         number: Its place among the partitions.
+        now: The time.
     """
-    made = Merchant(merchant, region, BASE_URLS[region], NOW - days * DAY, Secret(TOKEN))
+
+    def window(first: float, last: float) -> Window:
+        return Window(now - first * DAY, now - last * DAY)
+
+    made = Merchant(merchant, region, BASE_URLS[region], now - days * DAY, Secret(TOKEN))
     asked: tuple[PendingExport, ...] = ()
     if pending:
-        window = Window(NOW - pending[0] * DAY, NOW - pending[1] * DAY)
-        asked = (PendingExport("E1", window, NOW.subtract(hours=1)),)
+        asked = (PendingExport("E1", window(*pending), now.subtract(hours=1)),)
+    covered = None
+    if behind is not None:
+        covered = Covered(None if since is None else now - since * DAY, now - behind * DAY)
     return plan.plan_partition(
         Partition(made, stream),
         number,
-        PartitionState(None if behind is None else NOW - behind * DAY, asked),
-        end=NOW,
-        now=NOW,
+        PartitionState(
+            covered,
+            asked,
+            LateChanges(None if late is None else now - 60 * DAY),
+            tuple(window(*hole) for hole in holes),
+        ),
+        end=now,
+        now=now,
         lookback=lookback * DAY,
         width=width * DAY,
+        late_changes=Schedule((late or 0) * DAY, 30 * DAY),
     )
 
 
 def many(merchants: int) -> list[PartitionPlan]:
-    """Work of many merchants: most a day behind, some more, some with pending exports, some new."""
+    """Work of many merchants: most a day behind, some more, some new, with history or holes."""
     kinds: list[dict[str, Any]] = [
         {"behind": 1},
         {"behind": 0.5},
@@ -82,6 +106,9 @@ def many(merchants: int) -> list[PartitionPlan]:
         {"behind": 3, "pending": (10, 1)},
         {"behind": 0},
         {"behind": None, "region": "la"},
+        {"behind": 1, "late": 90},
+        {"behind": 2, "since": 500},
+        {"behind": 1, "since": 300, "holes": ((330, 300),)},
     ]
     return [
         work(f"M{number:04}ABCDEFGH", stream, number=2 * number + place)

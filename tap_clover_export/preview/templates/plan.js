@@ -31,9 +31,11 @@
 
   const hour = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   const day = { weekday: "long", day: "numeric", month: "long", year: "numeric" };
+  const isUtc = (time) => !time.getTimezoneOffset();
   const say = (time, form) => time.toLocaleString("en-GB", form);
   for (const cell of document.querySelectorAll("[data-opens]")) {
     const [opens, closes] = [new Date(cell.dataset.opens), new Date(cell.dataset.closes)];
+    if (isUtc(opens)) continue;
     const same = opens.toDateString() === closes.toDateString();
     const form = { weekday: "short", ...hour };
     cell.textContent = `${say(opens, form)} \u2013 ${say(closes, same ? hour : form)}`;
@@ -41,6 +43,7 @@
   }
   for (const note of document.querySelectorAll("[data-local]")) {
     const time = new Date(note.dataset.local);
+    if (isUtc(time)) continue;
     note.textContent = `${note.dataset.words} ${say(time, { ...day, ...hour })}.`;
     note.hidden = false;
   }
