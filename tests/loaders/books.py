@@ -21,8 +21,10 @@ Key: TypeAlias = tuple[str, str]
 Row: TypeAlias = dict[str, Any]
 
 _SCHEMAS = Path(tap_clover_export.__file__).parent / "schemas"
+LEDGER = "exports"
 SCHEMAS: dict[str, dict[str, Any]] = {
-    stream: json.loads((_SCHEMAS / f"{stream}.json").read_text())["properties"] for stream in TYPES
+    stream: json.loads((_SCHEMAS / f"{stream}.json").read_text())["properties"]
+    for stream in (*TYPES, LEDGER)
 }
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEAR_1, YEAR_10000 = -62_135_596_800_000, 253_402_300_800_000

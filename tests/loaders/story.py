@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tap_clover_export.simulator import Clock, Options, Simulator
-from tests.loaders.books import Key, Row, expected
+from tests.loaders.books import LEDGER, Key, Row, expected
 from tests.loaders.night import Night, pipe
 from tests.support.harness import TYPES, config_for
 
@@ -119,7 +119,7 @@ def _act(
         raise LoaderError(f"{loader.pin} printed no state.\n{night.tap.log[-2000:]}")
     return Act(
         night,
-        {stream: loader.table(stream) for stream in TYPES},
+        {stream: loader.table(stream) for stream in (*TYPES, LEDGER)},
         {stream: expected(clover, stream) for stream in TYPES},
         json.loads(json.dumps(clover.books())),
     )

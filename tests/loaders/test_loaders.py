@@ -5,6 +5,7 @@ The first night Clover refuses one merchant's payments; before the second, order
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.loaders.books import LEDGER, SCHEMAS, kind
 from tests.loaders.environments import REQUIREMENTS, pin
 from tests.loaders.loader import plugin
 from tests.loaders.loaders import LOADERS
@@ -82,6 +84,23 @@ def test_rows_of_a_record_that_comes_again(story: Story) -> None:
         columns = columns_of(stream, table)
         rows = Counter((row[columns["merchant_id"]], row[columns["id"]]) for row in table.rows)
         assert rows == (sent if again == "is added" else Counter(set(sent)))
+
+
+def test_the_ledger_arrives(story: Story) -> None:
+    """A row for each export of both nights, every field as it was sent."""
+    nights = [act.night.tap.records(LEDGER) for act in story.acts]
+    assert all(nights)
+    table = story.acts[-1].tables[LEDGER]
+    columns = columns_of(LEDGER, table)
+    assert columns.keys() == SCHEMAS[LEDGER].keys()
+    rows = {(row[columns["merchant_id"]], row[columns["id"]]): row for row in table.rows}
+    assert len(rows) == len(table.rows) == sum(map(len, nights))
+    for sent in itertools.chain(*nights):
+        landed = rows[sent["merchant_id"], sent["id"]]
+        for field, column in columns.items():
+            of, value, found = kind(LEDGER, field), sent[field], landed.get(column)
+            assert (found is None) == (value is None)
+            assert value is None or plain(of, found) == plain(of, value)
 
 
 def test_late_refunds_arrive(story: Story) -> None:

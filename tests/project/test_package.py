@@ -183,7 +183,7 @@ def test_it_syncs_from_the_local_clover(installed: Installed) -> None:
         output = installed.run("tap-clover-export", "--config", str(file))
     messages = [json.loads(line) for line in output.splitlines()]
     streams = {message["stream"] for message in messages if message["type"] == "RECORD"}
-    assert streams == {"orders", "payments"}
+    assert streams == {"orders", "payments", "exports"}
     assert messages[-1]["type"] == "STATE"
 
 

@@ -43,6 +43,8 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "start_date": ("2026-01-01", "2026-01-01"),
     "end_date": ("2026-02-01T09:00:00Z", "2026-02-01T09:00:00Z"),
     "lookback_days": ("0.5", "0.5"),
+    "late_changes_days": ("60.5", "60.5"),
+    "late_changes_every_days": ("14", "14"),
     "window_days": ("7.25", "7.25"),
     "max_concurrent_exports": ("2", "2"),
     "poll_interval_seconds": ("0.25", "0.25"),
@@ -120,6 +122,8 @@ def test_the_tap_reads_what_meltano_hands_over(handed: dict[str, Any], project: 
     assert read.token_store == Path("/tokens/store.json")
     assert read.end == datetime(2026, 2, 1, 9, tzinfo=UTC)
     assert read.lookback == timedelta(days=0.5)
+    assert read.late_changes == timedelta(days=60.5)
+    assert read.late_changes_every == timedelta(days=14)
     assert read.window == timedelta(days=7.25)
     assert read.max_concurrent_exports == 2
     assert read.poll_interval == 0.25
@@ -189,5 +193,9 @@ def test_the_definition_is_about_this_tap(project: Project) -> None:
     about = json.loads(project.meltano("invoke", TAP, "--about", "--format=json"))
     assert about["name"] == TAP
     catalog = json.loads(project.meltano("invoke", TAP, "--discover"))
-    assert {stream["tap_stream_id"] for stream in catalog["streams"]} == {"orders", "payments"}
+    assert {stream["tap_stream_id"] for stream in catalog["streams"]} == {
+        "orders",
+        "payments",
+        "exports",
+    }
     assert os.fspath(SOURCE) not in json.dumps(about)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tap_clover_export.simulator import Simulator
+    from tests.support.harness import Outcome
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +139,7 @@ def test_kills_with_look_back(nursery: Nursery, tmp_path: Path, long: bool) -> N
 
 
 def test_kill_in_the_second_window(nursery: Nursery, tmp_path: Path) -> None:
-    """Killed while the second window is emitted: the bookmark is the first window's end."""
+    """Killed while the second window is emitted: only the first one, the newest, is covered."""
     with clover(orders_per_day=40) as simulator:
         here = job(tmp_path, simulator, max_concurrent_exports=1)
         here.warehouse.since = here.end - 60 * 86_400
@@ -159,8 +160,8 @@ def test_kill_in_the_second_window(nursery: Nursery, tmp_path: Path) -> None:
             assert processes.wait(process) == -signal.SIGKILL
             rest = pipe.read()
         here.warehouse.load(b"".join(lines) + rest, torn=not rest.endswith(b"\n"))
-        assert here.warehouse.bookmark("orders", ONE) == middle
-        windows = [export["start"] for _, _, export in here.warehouse.pending()]
+        assert here.warehouse.covered("orders", ONE) == (middle, iso(here.end))
+        windows = [export["end"] for _, _, export in here.warehouse.pending()]
         assert middle in windows
         here.expect_tidy()
         with ended(here.start(nursery)) as process:
@@ -171,17 +172,20 @@ def test_kill_in_the_second_window(nursery: Nursery, tmp_path: Path) -> None:
 
 
 def orders_at(line: bytes, time: str) -> bool:
-    """Whether a STATE line's bookmark of the orders is at a time."""
-    return entry(json.loads(line)["value"], "orders", ONE).get("replication_key_value") == time
+    """Whether a STATE line's orders are covered from a time on."""
+    return entry(json.loads(line)["value"], "orders", ONE).get("exported_from") == time
 
 
-def killed(simulator: Simulator, seconds: float, **settings: Any) -> dict[str, Any]:
-    """Run, end it after a time; answers the last state that it wrote."""
+def killed(
+    simulator: Simulator, seconds: float, before: Outcome | None = None, **settings: Any
+) -> dict[str, Any]:
+    """Run after another run, end it after a time; answers the last state that it wrote."""
     raw = io.BytesIO()
+    settings["state"] = before.state if before else None
     with pytest.raises(Killed):
         sync(simulator, clock=Deadly(simulator.clock, seconds), raw=raw, **settings)
     warehouse = Warehouse(simulator)
-    warehouse.load(raw.getvalue())
+    warehouse.load((before.output if before else b"") + raw.getvalue())
     return warehouse.state
 
 
@@ -207,30 +211,39 @@ def test_an_export_still_pending_is_resumed(hours: int) -> None:
         assert_whole(outcome, simulator)
 
 
-def pending_second_window(simulator: Simulator) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings of three windows, and a state of which only the second was asked for."""
+def pending_history(simulator: Simulator) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Settings, a state of which a window of the history was requested, and that window's start."""
     now, day = simulator.clock.now(), 86_400
-    settings: dict[str, Any] = {"start_date": iso(now - 71 * day), "end_date": iso(now - 11 * day)}
-    state = killed(simulator, 60, **settings | {"start_date": iso(now - 41 * day)})
-    return settings | {"end_date": iso(now)}, state
+    settings: dict[str, Any] = {"start_date": iso(now - 71 * day), "late_changes_days": 0}
+    covered = sync(simulator, step=5, **settings | {"start_date": iso(now - 11 * day)})
+    state = killed(simulator, 60, covered, **settings | {"max_concurrent_exports": 4})
+    held = entry(state, "orders", ONE)
+    held["pending_exports"] = held["pending_exports"][:1]  # in order of time
+    assert held["pending_exports"][0]["end"] == held["exported_from"]
+    return settings, state, held["pending_exports"][0]["start"]
 
 
 def test_an_export_resumed_ahead_of_its_turn_never_finishes() -> None:
-    """It is halved, although the window before it was not yet asked for; the rest is whole."""
+    """It is halved, although the new days before it were not yet asked for; the rest is whole."""
     with harness.clover(days=70, orders_per_day=2, export_seconds=600) as simulator:
-        settings, state = pending_second_window(simulator)
-        simulator.exports[0].fate = "pending"
+        settings, state, start = pending_history(simulator)
+        for export in simulator.exports:
+            if iso(export.start / 1000) == start:
+                export.fate = "pending"
         outcome = sync(simulator, state=state, step=5, **settings)
         assert outcome.code == 0, outcome.log
         assert "trying it as two halves" in outcome.log
-        assert_whole(outcome, simulator)
+        halves = [row for row in outcome.records("exports") if row["purpose"] == "history"]
+        assert halves[0]["window_start"] == halves[1]["window_end"]
+        assert outcome.entry("orders", ONE)["exported_from"] == settings["start_date"]
 
 
 def test_an_export_resumed_ahead_of_its_turn_fails() -> None:
-    """The window before it is whole all the same, and the sentence names the hole."""
+    """The new days before it are whole all the same, and the sentence names the hole."""
     with harness.clover(days=70, orders_per_day=2, export_seconds=600) as simulator:
-        settings, state = pending_second_window(simulator)
-        hole = next(Warehouse(simulator).pending(state))[2]["start"]
+        settings, state, hole = pending_history(simulator)
+        top = entry(state, "orders", ONE)["exported_from"]
+        now = iso(simulator.clock.now())
 
         class Clock(JumpingClock):
             """A clock at which the exports of one window fail."""
@@ -243,8 +256,10 @@ def test_an_export_resumed_ahead_of_its_turn_fails() -> None:
 
         outcome = sync(simulator, state=state, clock=Clock(simulator.clock, step=5), **settings)
         assert outcome.code == 1
-        assert f"Missing: orders of merchant {ONE} from {hole} on: Clover ended" in outcome.sentence
-        assert outcome.bookmark("orders", ONE) == hole
+        missing = f"Missing: history of orders of merchant {ONE} before {top}: Clover ended"
+        assert missing in outcome.sentence
+        assert (outcome.bookmark("orders", ONE) or "") >= now
+        assert outcome.entry("orders", ONE)["exported_from"] == top
         again = sync(simulator, state=outcome.state, step=5, **settings)
         assert again.code == 0
-        Warehouse(simulator).load(outcome.output + again.output)
+        assert again.entry("orders", ONE)["exported_from"] == settings["start_date"]

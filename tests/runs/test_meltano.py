@@ -12,7 +12,7 @@ import pytest
 
 from tap_clover_export.demo.project import LOADER, TAP, MeltanoError, Project
 from tap_clover_export.simulator import Clock, Options, Simulator
-from tests.runs.test_readme_sql import COLLECTED, REFUNDS, SOLD
+from tests.runs.test_readme_sql import COLLECTED, COMPLETE, REFUNDS, SOLD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,8 +159,8 @@ def test_odd_values_arrive(story: Story) -> None:
     assert row.most == 9_007_199_254_740_993
 
 
-@pytest.mark.parametrize("question", [COLLECTED, SOLD, REFUNDS])
-def test_the_readme_s_questions_have_answers(story: Story, question: str) -> None:
+@pytest.mark.parametrize("question", [COLLECTED, SOLD, REFUNDS, COMPLETE])
+def test_the_documents_questions_have_answers(story: Story, question: str) -> None:
     """Of what the loader made of Clover's records, odd ones among them."""
     with psycopg.connect(story.database.conninfo) as connection:
         assert connection.execute(question.encode()).fetchall()
@@ -222,5 +222,5 @@ def test_json_lines(story: Story, tmp_path: Path) -> None:
     kept = {
         path.name.split("-")[0]: len(path.read_text().splitlines()) for path in tmp_path.iterdir()
     }
-    assert set(kept) == {"orders", "payments"}
+    assert set(kept) == {"orders", "payments", "exports"}
     assert min(kept.values()) > 0

@@ -1,10 +1,10 @@
-"""The README's questions to the warehouse, asked of a few records whose answers are known."""
+"""The documents' questions to the warehouse, asked of a few records whose answers are known."""
 
 from __future__ import annotations
 
 import json
 import re
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,9 +19,17 @@ if TYPE_CHECKING:
 
     from tap_clover_export.demo.postgres import Database
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-(BLOCK,) = re.findall(r"^```sql\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+def blocks(page: str) -> list[str]:
+    """The blocks of SQL of a page."""
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    found: list[str] = re.findall(r"^```sql\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return found
+
+
+(BLOCK,) = blocks("README.md")
 COLLECTED, SOLD, REFUNDS = re.split(r";\n+", BLOCK.strip())
+COMPLETE, HOLES = blocks("docs/ledger.md")
 SCHEMA = "asked"
 DAY = 86_400_000
 USUAL = {"merchant_id": "M", "result": "SUCCESS", "createdTime": "1970-01-02T12:00:00"}
@@ -75,11 +83,29 @@ ORDERS: list[dict[str, Any]] = [
 ]
 
 
+def export(stream: str, start: str, end: str, created: str = "1970-06-01") -> dict[str, Any]:
+    """A row of the ledger."""
+    times = {"window_start": start, "window_end": end, "created": created}
+    return {"id": f"{stream}-{start}-{end}", "stream": stream, **times}
+
+
+EXPORTS = [
+    export("orders", "1970-01-01", "1970-02-01"),
+    export("orders", "1970-02-01", "1970-03-01"),
+    export("orders", "1970-04-01", "1970-05-01", created="1970-04-20"),
+    export("orders", "1970-04-13", "1970-05-10"),
+    export("orders", "1970-04-02", "1970-04-03"),
+    export("payments", "1970-03-01", "1970-04-01"),
+    export("payments", "1970-04-01", "1970-05-01", created="1970-04-20"),
+    export("payments", "1970-04-21", "1970-05-09"),
+]
+
+
 @pytest.fixture(scope="module")
 def warehouse(database: Database) -> Iterator[Database]:
-    """Two tables with the columns that a loader makes of the schemas."""
+    """Three tables with the columns that a loader makes of the schemas."""
     _run(database, f"drop schema if exists {SCHEMA} cascade; create schema {SCHEMA}")
-    for table, rows in (("payments", PAYMENTS), ("orders", ORDERS)):
+    for table, rows in (("payments", PAYMENTS), ("orders", ORDERS), ("exports", EXPORTS)):
         text = Path(schemas.__path__[0], f"{table}.json").read_text(encoding="utf-8")
         columns = {
             name: "timestamp" if "format" in field else TYPES[field["type"][0]]
@@ -106,7 +132,7 @@ def _run(database: Database, sql: str) -> None:
 
 
 def ask(database: Database, sql: str) -> list[tuple[Any, ...]]:
-    """Ask a question of the README."""
+    """Ask a question of a document."""
     with psycopg.connect(database.conninfo) as connection:
         return connection.execute(sql.replace("clover.", f"{SCHEMA}.").encode()).fetchall()
 
@@ -131,3 +157,15 @@ def test_what_sold(warehouse: Database) -> None:
 def test_refunds(warehouse: Database) -> None:
     """Those that stand."""
     assert [row[:3] for row in ask(warehouse, REFUNDS)] == [("P4", "R1", Decimal("5.00"))]
+
+
+def test_what_is_complete(warehouse: Database) -> None:
+    """The last span without a hole; an export made before its window's end counts to then."""
+    days = [datetime(1970, month, day) for month, day in ((4, 21), (5, 9), (4, 1), (5, 10))]  # noqa: DTZ001
+    assert ask(warehouse, COMPLETE) == [("M", "payments", *days[:2]), ("M", "orders", *days[2:])]
+
+
+def test_which_holes_there_are(warehouse: Database) -> None:
+    """Between windows that don't touch, however many lie in others."""
+    days = [datetime(1970, month, day) for month, day in ((3, 1), (4, 1), (4, 20), (4, 21))]  # noqa: DTZ001
+    assert ask(warehouse, HOLES) == [("M", "orders", *days[:2]), ("M", "payments", *days[2:])]

@@ -102,7 +102,7 @@ def test_while_it_waits(
             until(lambda: [r for r in simulator.requests if r.kind == kind and r.status], process)
             assert stop(process, number) == 128 + number
         messages = here.warehouse.load(here.output.read_bytes())
-        assert [m["type"] for m in messages if m["type"] != "STATE"] == ["SCHEMA", "SCHEMA"]
+        assert [m["type"] for m in messages if m["type"] != "STATE"] == ["SCHEMA"] * 3
         assert messages[-1]["type"] == "STATE"
         ids = {export["id"] for _, _, export in here.warehouse.pending()}
         assert ids == {export.id for export in simulator.exports}

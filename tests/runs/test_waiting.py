@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import re
-from typing import Any
 
 import pytest
 
@@ -168,35 +166,16 @@ def test_max_run_hours() -> None:
         start = simulator.clock.now()
         first = sync(simulator, max_run_hours=0.5, step=5)
         assert first.code == 0
-        assert "max_run_hours is over; left for the next run: 2 of 2 streams" in first.log
+        assert "left for the next run, of 2 streams of merchants: history of 2." in first.log
         assert simulator.clock.now() - start < HOUR
         asked = len(simulator.exports)
         assert 2 <= asked <= 4
         assert "pending_exports" not in first.entry("orders", ONE)
         second = sync(simulator, state=first.state, lookback_days=0, step=5)
         assert second.code == 0
-        assert len(simulator.exports) == 14
+        assert len(simulator.exports) == 14 + 2  # and what is new since the first run
         first.output += second.output
         assert_whole_to_bookmarks(first, simulator, twice=3)
-
-
-def test_a_history_goes_on_every_night() -> None:
-    """Nights too short for a look-back and a window bring it on all the same, and lose nothing."""
-    with clover(days=100, orders_per_day=1, export_seconds=600) as simulator:
-        short: dict[str, Any] = {"window_days": 7, "max_run_hours": 0.25, "step": 5}
-        whole = sync(simulator, **short)
-        bookmarks = [whole.bookmark("orders", ONE) or ""]
-        for _ in range(7):
-            night = sync(simulator, state=whole.state, **short)
-            assert "left for the next run" in night.log
-            whole = dataclasses.replace(night, output=whole.output + night.output)
-            bookmarks.append(whole.bookmark("orders", ONE) or "")
-        assert bookmarks == sorted(set(bookmarks))
-        assert "exported_at" in whole.entry("orders", ONE)
-        last = sync(simulator, state=whole.state, step=5)
-        assert "exported_at" not in last.entry("orders", ONE)
-        whole = dataclasses.replace(last, output=whole.output + last.output)
-        assert_whole_to_bookmarks(whole, simulator, twice=3)
 
 
 def test_a_region_that_accepts_nothing_all_run_is_named() -> None:

@@ -7,12 +7,15 @@ import importlib.resources
 import json
 import re
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 
 from tap_clover_export import schemas
 from tap_clover_export.records.reader import Reader
+
+if TYPE_CHECKING:
+    from tap_clover_export.records.window_field import Observed
 
 MERCHANT = "M1"
 EXTRACTED = "2026-03-02T12:00:00.000Z"
@@ -47,10 +50,13 @@ def file(*records: str | bytes) -> bytes:
 
 
 def read(
-    content: bytes, reader: Reader | None = None, window: tuple[int, int] | None = None
+    content: bytes,
+    reader: Reader | None = None,
+    window: tuple[int, int] = (0, 0),
+    observed: Observed | None = None,
 ) -> list[Any]:
     """The records of a file, of all batches."""
-    batches = (reader or make_reader()).read(content, MERCHANT, window)
+    batches = (reader or make_reader()).read(content, MERCHANT, window, observed)
     return [record for batch in batches for record in batch]
 
 

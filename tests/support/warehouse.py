@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -35,7 +36,7 @@ class Warehouse:
         return cast("Field", self.simulator.options.window_field)
 
     def load(self, output: bytes, *, torn: bool = False) -> list[dict[str, Any]]:
-        """Take in what a run wrote; at every STATE, no bookmark is ahead of what came before.
+        """Take in what a run wrote; at every STATE, nothing is covered that did not come before.
 
         Args:
             output: The lines.
@@ -49,27 +50,38 @@ class Warehouse:
             lines.pop()
         assert all(line.endswith(b"\n") for line in lines)
         messages = [json.loads(line) for line in lines]
-        ahead = {key: self._in_order(*key) for key in self.partitions()}
+        held = {key: self._in_order(*key) for key in self.partitions()}
+        seen: dict[tuple[str, str], tuple[str, str]] = {}
         for message in messages:
             if message["type"] == "RECORD":
                 row = message["record"]
                 self.rows[message["stream"], row["merchant_id"], row["id"]] = row
             elif message["type"] == "STATE":
-                self._move(message["value"], ahead)
+                self._move(message["value"], held, seen)
         return messages
 
     def _move(
-        self, state: dict[str, Any], ahead: dict[tuple[str, str], list[dict[str, Any]]]
+        self,
+        state: dict[str, Any],
+        all_held: dict[tuple[str, str], list[tuple[str, dict[str, Any]]]],
+        seen: dict[tuple[str, str], tuple[str, str]],
     ) -> None:
+        """What is covered grows, by what came; what this run covered before was looked at."""
         skew = self.simulator.options.clock_skew_seconds
         now = iso(self.simulator.clock.now() + min(0.0, skew))
-        for (stream, merchant), held in ahead.items():
-            before, after = (self.bookmark(stream, merchant, of) for of in (self.state, state))
-            assert before <= after <= now
-            while held and iso(held[-1][self.field] / 1000) < after:
-                record = held.pop()
-                if record[self.field] / 1000 >= self.since:
-                    self.expect(stream, merchant, record)
+        for key, held in all_held.items():
+            before, after = (self.covered(*key, of) for of in (self.state, state))
+            assert before[1] <= after[1] <= now
+            assert not before[1] or after[0] <= before[0]
+            if not after[1]:
+                continue
+            old = seen.get(key, (after[0], after[0]))
+            for start, end in ((after[0], old[0]), (old[1], after[1])):
+                span = slice(*(bisect.bisect_left(held, time, key=_time) for time in (start, end)))
+                for _, record in held[span]:
+                    if record[self.field] / 1000 >= self.since:
+                        self.expect(*key, record)
+            seen[key] = after
         self.state = json.loads(json.dumps(state))
 
     def expect(self, stream: str, merchant: str, record: Mapping[str, Any]) -> None:
@@ -91,13 +103,15 @@ class Warehouse:
             until: The time to which the last run exported, epoch seconds.
         """
         for stream, merchant in self.partitions():
-            assert self.bookmark(stream, merchant) >= iso(until)
+            start, end = self.covered(stream, merchant)
+            assert end >= iso(until)
+            assert not self.since or start <= iso(self.since)
             assert "pending_exports" not in entry(self.state, stream, merchant)
             self.expect_until(stream, merchant, until)
 
     def expect_until(self, stream: str, merchant: str, until: float) -> None:
         """Everything that Clover holds up to a time is here."""
-        for record in self._in_order(stream, merchant):
+        for _, record in self._in_order(stream, merchant):
             if self.since <= record[self.field] / 1000 < until:
                 self.expect(stream, merchant, record)
 
@@ -105,6 +119,13 @@ class Warehouse:
         """A partition's bookmark; empty where there is none."""
         value = entry(self.state if state is None else state, stream, merchant)
         return str(value.get("replication_key_value", ""))
+
+    def covered(
+        self, stream: str, merchant: str, state: dict[str, Any] | None = None
+    ) -> tuple[str, str]:
+        """The bounds of what a partition has covered; empty where nothing is, or from ever on."""
+        value = entry(self.state if state is None else state, stream, merchant)
+        return str(value.get("exported_from", "")), str(value.get("replication_key_value", ""))
 
     def pending(
         self, state: dict[str, Any] | None = None
@@ -124,7 +145,11 @@ class Warehouse:
         """The merchants' ids."""
         return list(self.simulator.options.merchants)
 
-    def _in_order(self, stream: str, merchant: str) -> list[dict[str, Any]]:
-        """What Clover holds now, by the windows' field, the last first."""
+    def _in_order(self, stream: str, merchant: str) -> list[tuple[str, dict[str, Any]]]:
+        """What Clover holds now, by the windows' field, with its time."""
         records = self.simulator.records(merchant, TYPES[stream])  # type: ignore[arg-type]
-        return sorted(records, key=lambda record: -record[self.field])
+        return sorted(((iso(one[self.field] / 1000), one) for one in records), key=_time)
+
+
+def _time(timed: tuple[str, dict[str, Any]]) -> str:
+    return timed[0]
