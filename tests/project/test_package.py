@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tap_clover_export.demo.processes import process, read
 from tap_clover_export.demo.project import SOURCE
@@ -87,7 +90,7 @@ def build(source: Path, out: Path, *options: str) -> tuple[Path, Path]:
     uv(
         "build",
         *("--quiet", "--python", sys.executable, "--out-dir", str(out)),
-        *("--build-constraints", str(SOURCE / "requirements.lock")),
+        *("--build-constraints", str(SOURCE / "requirements.txt")),
         *options,
         cwd=source,
     )
@@ -104,7 +107,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     environment = folder / "environment"
     uv("venv", "--quiet", "--python", sys.executable, str(environment), cwd=folder)
     into = ("pip", "install", "--quiet", "--python", str(environment / "bin" / "python"))
-    lock = ("--require-hashes", "--constraints", str(SOURCE / "requirements.lock"))
+    lock = ("--require-hashes", "--constraints", str(SOURCE / "requirements.txt"))
     uv(*into, *lock, "-r", str(SOURCE / "pyproject.toml"), "--extra", "simulator", cwd=folder)
     uv(*into, "--no-deps", str(wheel), cwd=folder)
     return Installed(sdist, wheel, environment)
@@ -112,17 +115,39 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 def test_what_differs_from_its_hash_is_refused(tmp_path: Path) -> None:
     """The lock's hashes hold where it only constrains, as `make` and CI install from it."""
-    text = (SOURCE / "requirements.lock").read_text(encoding="utf-8")
+    text = (SOURCE / "requirements.txt").read_text(encoding="utf-8")
     entry = re.search(r"^filelock==(?:.*\\\n)+.*$", text, re.MULTILINE)
     assert entry
     changed = re.sub(r"sha256:\w{8}", "sha256:00000000", entry[0])
     (tmp_path / "changed.lock").write_text(text.replace(entry[0], changed), encoding="utf-8")
     uv("venv", "--quiet", "--python", sys.executable, "environment", cwd=tmp_path)
     into = ("pip", "install", "--quiet", "--python", "environment/bin/python")
-    uv(*into, "--constraints", str(SOURCE / "requirements.lock"), "filelock", cwd=tmp_path)
+    uv(*into, "--constraints", str(SOURCE / "requirements.txt"), "filelock", cwd=tmp_path)
     again = (*into, "--reinstall", "--constraints", "changed.lock", "filelock")
     with pytest.raises(AssertionError, match="Hash mismatch"):
         uv(*again, cwd=tmp_path)
+
+
+def test_the_lock_holds_what_is_asked_for_and_no_address() -> None:
+    """All that pyproject.toml names, for whatever use, stands there in a version that fits."""
+    text = (SOURCE / "requirements.txt").read_text(encoding="utf-8")
+    locked: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE):
+        locked.setdefault(canonicalize_name(name), set()).add(version)
+    project = tomllib.loads((SOURCE / "pyproject.toml").read_text(encoding="utf-8"))
+    optional = project["project"]["optional-dependencies"].values()
+    groups = project["dependency-groups"].values()
+    lists = [project["build-system"]["requires"], project["project"]["dependencies"]]
+    lines = [line for some in (*lists, *optional, *groups) for line in some]
+    wanted = [Requirement(line) for line in lines if isinstance(line, str)]
+    missing = [
+        str(one)
+        for one in wanted
+        if not any(one.specifier.contains(v) for v in locked.get(canonicalize_name(one.name), ()))
+    ]
+    assert len(wanted) > 30
+    assert not missing, "run make lock"
+    assert "://" not in text
 
 
 def test_the_wheel_holds_the_tap_and_the_local_clover(installed: Installed) -> None:
