@@ -13,6 +13,7 @@ import tomllib
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.parser import HeaderParser
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -25,11 +26,23 @@ from tap_clover_export.demo.project import SOURCE
 
 pytestmark = pytest.mark.timeout(300)
 
-NEEDED = ("tap_clover_export", "README.md", "LICENSE", "pyproject.toml", "meltano.yml", "tests")
+NOT_OURS = (
+    "__pycache__",
+    ".env",
+    ".git",
+    ".meltano",
+    ".venv*",
+    ".*_cache",
+    ".hypothesis",
+    "PKG-INFO",
+)
+ADDRESS = "https://git.example/someone/tap-clover-export"
 CLEAN = {
     name: value
     for name, value in os.environ.items()
-    if not name.startswith(("PYTHON", "VIRTUAL_ENV", "TAP_CLOVER_EXPORT_", "SETUPTOOLS_SCM"))
+    if not name.startswith(
+        ("PYTEST", "PYTHON", "VIRTUAL_ENV", "TAP_CLOVER_EXPORT_", "SETUPTOOLS_SCM")
+    )
 }
 MERCHANT, TOKEN = "SHOPONE1", "token-one"
 
@@ -47,35 +60,29 @@ class Installed:
         return run(str(self.folder / "bin" / program), *arguments, cwd=self.folder)
 
 
-def run(*command: str, cwd: Path) -> str:
+def run(*command: str, cwd: Path, **variables: str) -> str:
     """Run a program; answers its output, and shows its errors where it fails."""
     done = subprocess.run(
         command,
         cwd=cwd,
-        env=CLEAN | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"},
+        env=CLEAN | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"} | variables,
         capture_output=True,
         text=True,
         check=False,
         timeout=240,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr or done.stdout
     return done.stdout
 
 
-def uv(*arguments: str, cwd: Path) -> str:
+def uv(*arguments: str, cwd: Path, **variables: str) -> str:
     """Run uv."""
-    return run(str(Path(sys.executable).with_name("uv")), *arguments, cwd=cwd)
+    return run(str(Path(sys.executable).with_name("uv")), *arguments, cwd=cwd, **variables)
 
 
 def checkout(folder: Path, tag: str | None) -> Path:
     """A repository with this project's files, one commit and a tag."""
-    folder.mkdir()
-    for name in NEEDED:
-        here = SOURCE / name
-        if here.is_dir():
-            shutil.copytree(here, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(here, folder / name)
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns(*NOT_OURS))
     git = ("git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=no")
     run(*git, "init", "--quiet", cwd=folder)
     run(*git, "add", ".", cwd=folder)
@@ -85,16 +92,13 @@ def checkout(folder: Path, tag: str | None) -> Path:
     return folder
 
 
-def build(source: Path, out: Path, *options: str) -> tuple[Path, Path]:
-    """Build the sdist and, out of it, the wheel."""
-    uv(
-        "build",
-        *("--quiet", "--python", sys.executable, "--out-dir", str(out)),
-        *("--build-constraints", str(SOURCE / "requirements.txt")),
-        *options,
-        cwd=source,
-    )
+def build(source: Path, out: Path, **variables: str) -> tuple[Path, Path]:
+    """Build the sdist and, out of it and without the variables, the wheel."""
+    lock = ("--build-constraints", str(SOURCE / "requirements.txt"))
+    options = ("--quiet", "--python", sys.executable, "--out-dir", str(out), *lock)
+    uv("build", "--sdist", *options, cwd=source, **variables)
     (sdist,) = out.glob("*.tar.gz")
+    uv("build", "--wheel", *options, str(sdist), cwd=out)
     (wheel,) = out.glob("*.whl")
     return sdist, wheel
 
@@ -103,7 +107,9 @@ def build(source: Path, out: Path, *options: str) -> tuple[Path, Path]:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Build at a tag; install the lock's versions, every hash checked, and the wheel."""
     folder = tmp_path_factory.mktemp("package")
-    sdist, wheel = build(checkout(folder / "source", "v7.8.9"), folder / "dist")
+    sdist, wheel = build(
+        checkout(folder / "source", "v7.8.9"), folder / "dist", REPOSITORY_URL=f"{ADDRESS}/"
+    )
     environment = folder / "environment"
     uv("venv", "--quiet", "--python", sys.executable, str(environment), cwd=folder)
     into = ("pip", "install", "--quiet", "--python", str(environment / "bin" / "python"))
@@ -164,11 +170,35 @@ def test_the_wheel_holds_the_tap_and_the_local_clover(installed: Installed) -> N
     assert {"tap_clover_export/py.typed", "tap_clover_export/schemas/orders.json"} <= names
 
 
-def test_the_sdist_holds_what_a_packager_needs(installed: Installed) -> None:
-    """The tests and the licence come along."""
+def test_the_sdist_is_the_repository_and_passes_its_tests(
+    installed: Installed, tmp_path: Path
+) -> None:
+    """It leaves nothing out; the tests that read its files pass in it (and the others, by hand)."""
     with tarfile.open(installed.sdist) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"LICENSE", "README.md", "meltano.yml", "tests/conftest.py", "PKG-INFO"} <= names
+        archive.extractall(tmp_path, filter="data")
+    (folder,) = tmp_path.iterdir()
+    files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    source = installed.folder.with_name("source")
+    assert files == {*run("git", "ls-files", cwd=source).splitlines(), "PKG-INFO"}
+    tests = ("tests/project/test_docs.py", "tests/project/test_settings_in_step.py")
+    done = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, cwd=folder)
+    assert re.search(r"^\d{3} passed", done.splitlines()[-1])
+
+
+def test_an_index_page_leads_into_the_repository(installed: Installed) -> None:
+    """Addresses are given, and what the README links and shows is found at the tag."""
+    with zipfile.ZipFile(installed.wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        page = HeaderParser().parsestr(archive.read(name).decode())
+    assert f"Repository, {ADDRESS}" in page.get_all("Project-URL", [])
+    assert f"Changelog, {ADDRESS}/blob/v7.8.9/CHANGELOG.md" in page.get_all("Project-URL", [])
+    text, readme = page.get_payload(), (SOURCE / "README.md").read_text(encoding="utf-8")
+    assert isinstance(text, str)
+    assert f"({ADDRESS}/raw/v7.8.9/benchmarks/results.svg)" in text
+    assert f"({ADDRESS}/blob/v7.8.9/docs/how-it-works.md#what-stands-where)" in text
+    assert re.findall(r"\]\((?!https://|#)[^)\s]+\)", text) == []
+    added = re.compile(rf"{re.escape(ADDRESS)}/(?:blob|raw)/v7\.8\.9/")
+    assert added.sub("", text).strip() == readme.strip()
 
 
 def test_the_command_knows_the_version_of_the_tag(installed: Installed) -> None:
@@ -227,3 +257,7 @@ def test_the_version_without_git(tmp_path: Path) -> None:
     shutil.rmtree(source / ".git")
     _, wheel = build(source, tmp_path / "dist")
     assert wheel.name.startswith("tap_clover_export-0.0.0-")
+    with zipfile.ZipFile(wheel) as archive:
+        page = archive.read("tap_clover_export-0.0.0.dist-info/METADATA").decode()
+    assert "\nProject-URL:" not in page
+    assert "(docs/README.md)" in page

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from pwd import getpwnam
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -131,3 +134,9 @@ def test_what_sold(warehouse: Database) -> None:
 def test_refunds(warehouse: Database) -> None:
     """Those that stand."""
     assert [row[:3] for row in ask(warehouse, REFUNDS)] == [("P4", "R1", Decimal("5.00"))]
+
+
+def test_the_database_of_the_demo_is_closed_to_others(database: Database) -> None:
+    """Whoever connects is trusted, so its folder lets in its owner only."""
+    assert stat.S_IMODE(database.folder.stat().st_mode) == 0o700
+    assert database.folder.stat().st_uid == (os.geteuid() or getpwnam("nobody").pw_uid)
