@@ -32,7 +32,7 @@ MELTANO = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
 EXTRACTOR = MELTANO["plugins"]["extractors"][0]
 SETTINGS: dict[str, dict[str, Any]] = {field["name"]: field for field in EXTRACTOR["settings"]}
 DEFINITION = yaml.safe_load(hub.FILE.read_text(encoding="utf-8"))
-HUB = {"domain_url", "keywords", "maintenance_status", "prereq", "settings_preamble"}
+HUB = {"domain_url", "keywords", "maintenance_status", "prereq", "quality", "settings_preamble"}
 """Keys that only Meltano's hub knows; no package has its schema, which was looked at by hand."""
 NO_USE = {"faker_config"}
 """Settings of the SDK that need a package which the tap does not install."""

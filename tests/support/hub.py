@@ -18,6 +18,7 @@ OWN = {
     "maintenance_status",
     "pip_url",
     "prereq",
+    "quality",
     "repo",
     "settings_preamble",
     "variant",
