@@ -46,13 +46,16 @@ test-airflow: .venv/.test .venv/airflow/.installed ## Run the DAG for 40 merchan
 bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
 	@$(bin)/python -m benchmarks --rounds=$(ROUNDS) --rows=$(ROWS)
 
-lint: .venv/.lint ## Check style, types, arrows and workflows
+lint: .venv/.lint ## Check style, types, arrows, workflows, manifests and the container file
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
 	$(bin)/lint-imports --no-logo --no-cache
 	$(bin)/zizmor --offline --quiet .github
 	$(bin)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(bin)/hadolint .container/Containerfile
+	$(bin)/kubernetes-validate --quiet --strict --kubernetes-version 1.29.0 orchestrate/kubernetes/*.yml
+	$(bin)/kubernetes-validate --quiet --strict orchestrate/kubernetes/*.yml
 	$(bin)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(bin)/check-jsonschema --builtin-schema vendor.github-issue-forms \
 		.github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/question.yml
