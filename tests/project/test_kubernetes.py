@@ -1,4 +1,4 @@
-"""The manifests fit the container and the tap; `make lint` holds them against Kubernetes' schemas."""
+"""The manifests fit the container and the tap; `make lint` holds them against their schemas."""
 
 from __future__ import annotations
 
