@@ -74,7 +74,7 @@ audit: .venv/.audit ## Look for known weaknesses of what requirements.txt holds
 
 dist: .venv/.build ## Build the sdist and the wheel into dist
 	rm -rf dist
-	UV_SYSTEM_CERTS=1 $(bin)/uv build --python $(bin)/python --build-constraints requirements.txt
+	UV_SYSTEM_CERTS=1 $(bin)/uv build --python $(bin)/python --require-hashes --build-constraints requirements.txt
 
 clean: ## Remove the environment and caches
 	rm -rf .venv .venv-loaders .coverage* .mypy_cache .pytest_cache .ruff_cache build dist

@@ -94,7 +94,7 @@ def checkout(folder: Path, tag: str | None) -> Path:
 
 def build(source: Path, out: Path, **variables: str) -> tuple[Path, Path]:
     """Build the sdist and, out of it and without the variables, the wheel."""
-    lock = ("--build-constraints", str(SOURCE / "requirements.txt"))
+    lock = ("--require-hashes", "--build-constraints", str(SOURCE / "requirements.txt"))
     options = ("--quiet", "--python", sys.executable, "--out-dir", str(out), *lock)
     uv("build", "--sdist", *options, cwd=source, **variables)
     (sdist,) = out.glob("*.tar.gz")
