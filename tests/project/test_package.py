@@ -173,7 +173,7 @@ def test_the_wheel_holds_the_tap_and_the_local_clover(installed: Installed) -> N
 def test_the_sdist_is_the_repository_and_passes_its_tests(
     installed: Installed, tmp_path: Path
 ) -> None:
-    """It leaves nothing out; the tests that read its files pass in it (and the others, by hand)."""
+    """It leaves nothing out, and the tests that read documents and settings pass in it."""
     with tarfile.open(installed.sdist) as archive:
         archive.extractall(tmp_path, filter="data")
     (folder,) = tmp_path.iterdir()
