@@ -10,8 +10,9 @@ PORT ?= 0
 UPGRADE ?=
 export PYTHON
 LOWEST ?= clover/test_auth.py clover/test_transport.py planning runs/test_sync.py scheduling/test_admission.py settings singer records
+GROUPS = $(shell sed -n '/^\[dependency-groups\]/,/^\[tool/s/^\([a-z-]*\) = .*/--group \1/p' pyproject.toml)
 bin := .venv/bin
-inputs := pyproject.toml requirements.lock .make/environment
+inputs := pyproject.toml requirements.txt .make/environment
 
 help: ## Show this help
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -36,7 +37,7 @@ test-lowest: .venv/.test ## Run the core tests with the oldest dependencies that
 	UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python .venv/lowest/bin/python \
 		--resolution lowest-direct --editable '.[simulator]'
 	UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python .venv/lowest/bin/python \
-		--constraints requirements.lock --group core
+		--constraints requirements.txt --group core
 	.venv/lowest/bin/python -m pytest -n auto --dist loadgroup $(LOWEST:%=tests/%) $(ARGS)
 
 test-airflow: .venv/.test .venv/airflow/.installed ## Run the DAG for 40 merchants in a real Airflow
@@ -45,13 +46,17 @@ test-airflow: .venv/.test .venv/airflow/.installed ## Run the DAG for 40 merchan
 bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
 	@$(bin)/python -m benchmarks --rounds=$(ROUNDS) --rows=$(ROWS)
 
-lint: .venv/.lint ## Check style, types, arrows and workflows
+lint: .venv/.lint ## Check style, types, arrows, workflows, manifests and the container file
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
 	$(bin)/lint-imports --no-logo --no-cache
 	$(bin)/zizmor --offline --quiet .github
 	$(bin)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(bin)/hadolint .container/Containerfile
+	$(bin)/kubernetes-validate --quiet --strict --kubernetes-version 1.29.0 orchestrate/kubernetes/*.yml
+	$(bin)/kubernetes-validate --quiet --strict orchestrate/kubernetes/*.yml
+	$(bin)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(bin)/check-jsonschema --builtin-schema vendor.github-issue-forms \
 		.github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/question.yml
 
@@ -59,17 +64,17 @@ format: .venv/.lint ## Put the code in shape
 	$(bin)/ruff check --fix
 	$(bin)/ruff format
 
-lock: .venv/.demo ## Bring requirements.lock in step with pyproject.toml
-	UV_SYSTEM_CERTS=1 $(bin)/uv lock $(if $(UPGRADE),--upgrade)
-	$(bin)/uv export --quiet --frozen --all-groups --all-extras --no-emit-project --no-annotate \
-		--no-header --output-file requirements.lock
+lock: .venv/.uv ## Bring requirements.txt in step with pyproject.toml; UPGRADE=1 takes the newest
+	UV_SYSTEM_CERTS=1 $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate $(if $(UPGRADE),--upgrade) --output-file requirements.txt \
+		--all-extras $(GROUPS) pyproject.toml
 
-audit: .venv/.audit ## Look for known weaknesses of what requirements.lock holds
-	$(bin)/pip-audit --requirement requirements.lock --disable-pip --require-hashes --strict
+audit: .venv/.audit ## Look for known weaknesses of what requirements.txt holds
+	$(bin)/pip-audit --requirement requirements.txt --disable-pip --require-hashes --strict
 
 dist: .venv/.build ## Build the sdist and the wheel into dist
 	rm -rf dist
-	UV_SYSTEM_CERTS=1 $(bin)/uv build --python $(bin)/python --build-constraints requirements.lock
+	UV_SYSTEM_CERTS=1 $(bin)/uv build --python $(bin)/python --require-hashes --build-constraints requirements.txt
 
 clean: ## Remove the environment and caches
 	rm -rf .venv .venv-loaders .coverage* .mypy_cache .pytest_cache .ruff_cache build dist

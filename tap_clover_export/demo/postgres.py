@@ -27,7 +27,7 @@ START_SECONDS = 60
 
 
 class Database:
-    """An empty database that only this user's processes reach.
+    """An empty database that only this user's processes reach (root's: those of `nobody`, too).
 
     Args:
         folder: Where its socket lies.
@@ -128,5 +128,4 @@ def _step_down(folder: Path, data: Path, programs: Path) -> tuple[dict[str, Any]
         shutil.copytree(libraries, folder / libraries.name)
     for path in (folder, data):
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
-    folder.chmod(0o755)
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}, reachable

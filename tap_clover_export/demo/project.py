@@ -61,7 +61,7 @@ class Project:
     def install(self, *plugins: str) -> None:
         """Install plugins, unless the same were installed before."""
         made = hashlib.sha256(repr((plugins, SOURCE, sys.version)).encode())
-        for name in ("meltano.yml", "pyproject.toml", "requirements.lock"):
+        for name in ("meltano.yml", "pyproject.toml", "requirements.txt"):
             made.update((SOURCE / name).read_bytes())
         stamp = self.folder / "installed"
         if stamp.exists() and stamp.read_text() == made.hexdigest():
@@ -116,7 +116,7 @@ class Project:
         return output
 
     def lock(self) -> None:
-        """Take every version of requirements.lock, so that plugins get the same."""
-        lines = (SOURCE / "requirements.lock").read_text(encoding="utf-8").splitlines()
+        """Take every version of requirements.txt, so that plugins get the same."""
+        lines = (SOURCE / "requirements.txt").read_text(encoding="utf-8").splitlines()
         versions = [line.rstrip(" \\") for line in lines if "==" in line]
         (self.folder / CONSTRAINTS).write_text("\n".join(versions) + "\n", encoding="utf-8")

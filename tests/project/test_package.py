@@ -9,24 +9,40 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.parser import HeaderParser
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tap_clover_export.demo.processes import process, read
 from tap_clover_export.demo.project import SOURCE
 
 pytestmark = pytest.mark.timeout(300)
 
-NEEDED = ("tap_clover_export", "README.md", "LICENSE", "pyproject.toml", "meltano.yml", "tests")
+NOT_OURS = (
+    "__pycache__",
+    ".env",
+    ".git",
+    ".meltano",
+    ".venv*",
+    ".*_cache",
+    ".hypothesis",
+    "PKG-INFO",
+)
+ADDRESS = "https://git.example/someone/tap-clover-export"
 CLEAN = {
     name: value
     for name, value in os.environ.items()
-    if not name.startswith(("PYTHON", "VIRTUAL_ENV", "TAP_CLOVER_EXPORT_", "SETUPTOOLS_SCM"))
+    if not name.startswith(
+        ("PYTEST", "PYTHON", "VIRTUAL_ENV", "TAP_CLOVER_EXPORT_", "SETUPTOOLS_SCM")
+    )
 }
 MERCHANT, TOKEN = "SHOPONE1", "token-one"
 
@@ -44,35 +60,29 @@ class Installed:
         return run(str(self.folder / "bin" / program), *arguments, cwd=self.folder)
 
 
-def run(*command: str, cwd: Path) -> str:
+def run(*command: str, cwd: Path, **variables: str) -> str:
     """Run a program; answers its output, and shows its errors where it fails."""
     done = subprocess.run(
         command,
         cwd=cwd,
-        env=CLEAN | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"},
+        env=CLEAN | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"} | variables,
         capture_output=True,
         text=True,
         check=False,
         timeout=240,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr or done.stdout
     return done.stdout
 
 
-def uv(*arguments: str, cwd: Path) -> str:
+def uv(*arguments: str, cwd: Path, **variables: str) -> str:
     """Run uv."""
-    return run(str(Path(sys.executable).with_name("uv")), *arguments, cwd=cwd)
+    return run(str(Path(sys.executable).with_name("uv")), *arguments, cwd=cwd, **variables)
 
 
 def checkout(folder: Path, tag: str | None) -> Path:
     """A repository with this project's files, one commit and a tag."""
-    folder.mkdir()
-    for name in NEEDED:
-        here = SOURCE / name
-        if here.is_dir():
-            shutil.copytree(here, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(here, folder / name)
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns(*NOT_OURS))
     git = ("git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=no")
     run(*git, "init", "--quiet", cwd=folder)
     run(*git, "add", ".", cwd=folder)
@@ -82,16 +92,13 @@ def checkout(folder: Path, tag: str | None) -> Path:
     return folder
 
 
-def build(source: Path, out: Path, *options: str) -> tuple[Path, Path]:
-    """Build the sdist and, out of it, the wheel."""
-    uv(
-        "build",
-        *("--quiet", "--python", sys.executable, "--out-dir", str(out)),
-        *("--build-constraints", str(SOURCE / "requirements.lock")),
-        *options,
-        cwd=source,
-    )
+def build(source: Path, out: Path, **variables: str) -> tuple[Path, Path]:
+    """Build the sdist and, out of it and without the variables, the wheel."""
+    lock = ("--require-hashes", "--build-constraints", str(SOURCE / "requirements.txt"))
+    options = ("--quiet", "--python", sys.executable, "--out-dir", str(out), *lock)
+    uv("build", "--sdist", *options, cwd=source, **variables)
     (sdist,) = out.glob("*.tar.gz")
+    uv("build", "--wheel", *options, str(sdist), cwd=out)
     (wheel,) = out.glob("*.whl")
     return sdist, wheel
 
@@ -100,11 +107,13 @@ def build(source: Path, out: Path, *options: str) -> tuple[Path, Path]:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Build at a tag; install the lock's versions, every hash checked, and the wheel."""
     folder = tmp_path_factory.mktemp("package")
-    sdist, wheel = build(checkout(folder / "source", "v7.8.9"), folder / "dist")
+    sdist, wheel = build(
+        checkout(folder / "source", "v7.8.9"), folder / "dist", REPOSITORY_URL=f"{ADDRESS}/"
+    )
     environment = folder / "environment"
     uv("venv", "--quiet", "--python", sys.executable, str(environment), cwd=folder)
     into = ("pip", "install", "--quiet", "--python", str(environment / "bin" / "python"))
-    lock = ("--require-hashes", "--constraints", str(SOURCE / "requirements.lock"))
+    lock = ("--require-hashes", "--constraints", str(SOURCE / "requirements.txt"))
     uv(*into, *lock, "-r", str(SOURCE / "pyproject.toml"), "--extra", "simulator", cwd=folder)
     uv(*into, "--no-deps", str(wheel), cwd=folder)
     return Installed(sdist, wheel, environment)
@@ -112,17 +121,39 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 def test_what_differs_from_its_hash_is_refused(tmp_path: Path) -> None:
     """The lock's hashes hold where it only constrains, as `make` and CI install from it."""
-    text = (SOURCE / "requirements.lock").read_text(encoding="utf-8")
+    text = (SOURCE / "requirements.txt").read_text(encoding="utf-8")
     entry = re.search(r"^filelock==(?:.*\\\n)+.*$", text, re.MULTILINE)
     assert entry
     changed = re.sub(r"sha256:\w{8}", "sha256:00000000", entry[0])
     (tmp_path / "changed.lock").write_text(text.replace(entry[0], changed), encoding="utf-8")
     uv("venv", "--quiet", "--python", sys.executable, "environment", cwd=tmp_path)
     into = ("pip", "install", "--quiet", "--python", "environment/bin/python")
-    uv(*into, "--constraints", str(SOURCE / "requirements.lock"), "filelock", cwd=tmp_path)
+    uv(*into, "--constraints", str(SOURCE / "requirements.txt"), "filelock", cwd=tmp_path)
     again = (*into, "--reinstall", "--constraints", "changed.lock", "filelock")
     with pytest.raises(AssertionError, match="Hash mismatch"):
         uv(*again, cwd=tmp_path)
+
+
+def test_the_lock_holds_what_is_asked_for_and_no_address() -> None:
+    """All that pyproject.toml names, for whatever use, stands there in a version that fits."""
+    text = (SOURCE / "requirements.txt").read_text(encoding="utf-8")
+    locked: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE):
+        locked.setdefault(canonicalize_name(name), set()).add(version)
+    project = tomllib.loads((SOURCE / "pyproject.toml").read_text(encoding="utf-8"))
+    optional = project["project"]["optional-dependencies"].values()
+    groups = project["dependency-groups"].values()
+    lists = [project["build-system"]["requires"], project["project"]["dependencies"]]
+    lines = [line for some in (*lists, *optional, *groups) for line in some]
+    wanted = [Requirement(line) for line in lines if isinstance(line, str)]
+    missing = [
+        str(one)
+        for one in wanted
+        if not any(one.specifier.contains(v) for v in locked.get(canonicalize_name(one.name), ()))
+    ]
+    assert len(wanted) > 30
+    assert not missing, "run make lock"
+    assert "://" not in text
 
 
 def test_the_wheel_holds_the_tap_and_the_local_clover(installed: Installed) -> None:
@@ -139,11 +170,35 @@ def test_the_wheel_holds_the_tap_and_the_local_clover(installed: Installed) -> N
     assert {"tap_clover_export/py.typed", "tap_clover_export/schemas/orders.json"} <= names
 
 
-def test_the_sdist_holds_what_a_packager_needs(installed: Installed) -> None:
-    """The tests and the licence come along."""
+def test_the_sdist_is_the_repository_and_passes_its_tests(
+    installed: Installed, tmp_path: Path
+) -> None:
+    """It leaves nothing out, and the tests that read documents and settings pass in it."""
     with tarfile.open(installed.sdist) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"LICENSE", "README.md", "meltano.yml", "tests/conftest.py", "PKG-INFO"} <= names
+        archive.extractall(tmp_path, filter="data")
+    (folder,) = tmp_path.iterdir()
+    files = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    source = installed.folder.with_name("source")
+    assert files == {*run("git", "ls-files", cwd=source).splitlines(), "PKG-INFO"}
+    tests = ("tests/project/test_docs.py", "tests/project/test_settings_in_step.py")
+    done = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, cwd=folder)
+    assert re.search(r"^\d{3} passed", done.splitlines()[-1])
+
+
+def test_an_index_page_leads_into_the_repository(installed: Installed) -> None:
+    """Addresses are given, and what the README links and shows is found at the tag."""
+    with zipfile.ZipFile(installed.wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        page = HeaderParser().parsestr(archive.read(name).decode())
+    assert f"Repository, {ADDRESS}" in page.get_all("Project-URL", [])
+    assert f"Changelog, {ADDRESS}/blob/v7.8.9/CHANGELOG.md" in page.get_all("Project-URL", [])
+    text, readme = page.get_payload(), (SOURCE / "README.md").read_text(encoding="utf-8")
+    assert isinstance(text, str)
+    assert f"({ADDRESS}/raw/v7.8.9/benchmarks/results.svg)" in text
+    assert f"({ADDRESS}/blob/v7.8.9/docs/how-it-works.md#what-stands-where)" in text
+    assert re.findall(r"\]\((?!https://|#)[^)\s]+\)", text) == []
+    added = re.compile(rf"{re.escape(ADDRESS)}/(?:blob|raw)/v7\.8\.9/")
+    assert added.sub("", text).strip() == readme.strip()
 
 
 def test_the_command_knows_the_version_of_the_tag(installed: Installed) -> None:
@@ -202,3 +257,7 @@ def test_the_version_without_git(tmp_path: Path) -> None:
     shutil.rmtree(source / ".git")
     _, wheel = build(source, tmp_path / "dist")
     assert wheel.name.startswith("tap_clover_export-0.0.0-")
+    with zipfile.ZipFile(wheel) as archive:
+        page = archive.read("tap_clover_export-0.0.0.dist-info/METADATA").decode()
+    assert "\nProject-URL:" not in page
+    assert "(docs/README.md)" in page

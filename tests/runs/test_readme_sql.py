@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from pwd import getpwnam
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -169,3 +172,9 @@ def test_which_holes_there_are(warehouse: Database) -> None:
     """Between windows that don't touch, however many lie in others."""
     days = [datetime(1970, month, day) for month, day in ((3, 1), (4, 1), (4, 20), (4, 21))]  # noqa: DTZ001
     assert ask(warehouse, HOLES) == [("M", "orders", *days[:2]), ("M", "payments", *days[2:])]
+
+
+def test_the_database_of_the_demo_is_closed_to_others(database: Database) -> None:
+    """Whoever connects is trusted, so its folder lets in its owner only."""
+    assert stat.S_IMODE(database.folder.stat().st_mode) == 0o700
+    assert database.folder.stat().st_uid == (os.geteuid() or getpwnam("nobody").pw_uid)
