@@ -134,15 +134,21 @@ class Store:
         number = TYPES.index(kind)
         for day in range(first, last + 1):
             for entry in self._open(merchant, day)[number].entries(as_of):
-                if (
-                    entry.created >= self._origin
-                    and (span is None or span.holds(entry))
-                    and entry.id not in replaced
-                ):
+                if (span is None or span.holds(entry)) and entry.id not in replaced:
                     yield entry
         for entry in replaced.values():
             if span is None or span.holds(entry):
                 yield entry
+
+    @property
+    def origin(self) -> int:
+        """When the data begin, in ms."""
+        return self._origin
+
+    def shop(self, merchant: str) -> Shop:
+        """Find a merchant's shop."""
+        with self._lock:
+            return self._writer(merchant).shop
 
     def read(self, offset: int, size: int) -> bytes:
         """Read rendered records."""
@@ -164,8 +170,9 @@ class Store:
                 self._options.seed,
                 self._options.orders_per_day,
                 unknown_fields=self._options.unknown_fields,
+                kind=self._options.shops.get(merchant, "cafe"),
             )
-            self._writers[merchant] = DocumentWriter(shop, self._start)
+            self._writers[merchant] = DocumentWriter(shop, self._start, self._origin)
         return self._writers[merchant]
 
     def _page(self, documents: list[Document]) -> Page:

@@ -10,16 +10,16 @@ ORDER = template(
     {
         "href": "https://api.clover.com/v3/merchants/<merchant>/orders/<id>",
         "id": "<id>",
-        "currency": "USD",
+        "currency": "<currency>",
         "employee": {"id": "<employee>"},
         "total": "{total}",
         "unpaidBalance": "{unpaid}",
         "orderType": {"id": "<type>", "label": "Dine In", "labelKey": None},
-        "taxRemoved": False,
-        "isVat": False,
+        "taxRemoved": "{tax_removed}",
+        "isVat": "{vat}",
         "manualTransaction": False,
         "groupLineItems": True,
-        "testMode": False,
+        "testMode": "{test}",
         "createdTime": "{time}",
         "clientCreatedTime": "{client_time}",
         "modifiedTime": "{modified}",
@@ -41,7 +41,7 @@ _BEFORE = {
     "createdTime": "{time}",
     "clientCreatedTime": "{client_time}",
 }
-_AFTER = {"offline": False, "result": "<result>", "{more}": None}
+_AFTER = {"offline": "{offline}", "result": "<result>", "{more}": None}
 
 NESTED_PAYMENT = template({**_BEFORE, **_AFTER})
 PAYMENT = template(
@@ -55,10 +55,10 @@ PAYMENT = template(
             "elements": [
                 {
                     "id": "<tax_rate>",
-                    "name": "Taxes",
-                    "rate": 887_500,
+                    "name": "<tax_name>",
+                    "rate": "{rate}",
                     "isDefault": True,
-                    "isVat": False,
+                    "isVat": "{vat}",
                     "taxableAmount": "{taxable}",
                     "taxAmount": "{tax}",
                 }
@@ -88,7 +88,7 @@ CARD = template(
         },
         "avsResult": "NOT_CHECKED",
         "gatewayTxState": "ACKNOWLEDGED",
-        "currency": "USD",
+        "currency": "<currency>",
         "captured": True,
     }
 )
@@ -103,8 +103,26 @@ REFUND = template(
         "createdTime": "{time}",
         "clientCreatedTime": "{time}",
         "employee": {"id": "<employee>"},
-        "voided": False,
+        "voided": "{voided}",
         "status": "SUCCESS",
+        "reason": "{reason}",
+        "{more}": None,
+    }
+)
+
+CREDIT = template(
+    {
+        "id": "<id>",
+        "orderRef": {"id": "<order>"},
+        "device": {"id": "<device>"},
+        "tender": "{tender}",
+        "employee": {"id": "<employee>"},
+        "amount": "{amount}",
+        "taxAmount": "{tax}",
+        "createdTime": "{time}",
+        "clientCreatedTime": "{time}",
+        "voided": "{voided}",
+        "result": "SUCCESS",
         "reason": "{reason}",
     }
 )
@@ -113,7 +131,7 @@ TENDER = template(
     {
         "id": "<id>",
         "editable": False,
-        "labelKey": "<key>",
+        "labelKey": "{key}",
         "label": "<label>",
         "opensCashDrawer": "{cash}",
         "supportsTipping": "{card}",
