@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tap_clover_export.simulator.books import marts
 from tap_clover_export.simulator.books.events import Diary
 from tap_clover_export.simulator.books.overview import sales_overview
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from tap_clover_export.simulator.shops.sales import Late
     from tap_clover_export.simulator.shops.shop import Shop
 
-REPORTS: Mapping[str, Callable[[Diary], Iterator[dict[str, Any]]]] = {
+REPORTS: Mapping[str, Callable[[Diary], Iterable[dict[str, Any]]]] = {
     "sales_overview": sales_overview,
+    "daily_sales": marts.daily_sales,
+    "hourly_sales": marts.hourly_sales,
+    "item_sales": marts.item_sales,
+    "tender_summary": marts.tender_summary,
+    "tax_summary": marts.tax_summary,
+    "tips_by_employee": marts.tips_by_employee,
+    "discount_summary": marts.discount_summary,
+    "refunds": marts.refunds,
+    "reconciliation": marts.reconciliation,
 }
 
 

@@ -23,7 +23,8 @@ class Event(NamedTuple):
         first: When the first of them was taken, on the shop's clock; `None` without any.
         counts: Whether it is among the sales: paid at least in part, not deleted, no test.
         paid: What was taken, tips and surcharges apart.
-        back: Its refund or credit, unless that was voided.
+        deleted: Whether it was deleted.
+        late: Its refunds or credits.
     """
 
     sale: Sale
@@ -31,7 +32,13 @@ class Event(NamedTuple):
     first: int | None
     counts: bool
     paid: int
-    back: list[Late]
+    deleted: bool
+    late: list[Late]
+
+    @property
+    def back(self) -> list[Late]:
+        """What was given back, and not voided."""
+        return [late for late in self.late if not late.voided]
 
 
 class Diary:
@@ -87,5 +94,6 @@ class Diary:
             min((paid.client_time for paid in collected), default=None),
             bool(collected) and not deleted_by_now,
             sum(paid.amount for paid in collected),
-            [late for late in back if not late.voided],
+            deleted_by_now,
+            back,
         )

@@ -17,6 +17,7 @@ SUMS = (
     "refunds_cents",
     "net_sales_cents",
     "taxes_cents",
+    "included_taxes_cents",
     "tips_cents",
     "service_charges_cents",
     "surcharges_cents",
@@ -28,6 +29,7 @@ SUMS = (
 
 def sales_overview(diary: Diary) -> Iterator[dict[str, Any]]:
     """Tell each business day on which something was sold, paid or given back."""
+    vat = diary.shop.kind.vat
     days: dict[str, dict[str, int]] = {}
 
     def on(time: int) -> dict[str, int]:
@@ -35,7 +37,7 @@ def sales_overview(diary: Diary) -> Iterator[dict[str, Any]]:
 
     for event in diary.events():
         if event.counts and event.first is not None:
-            _add_order(on(event.first), event)
+            _add_order(on(event.first), event, vat=vat)
         for paid in event.collected:
             day = on(paid.client_time)
             day["tips_cents"] += paid.tip or 0
@@ -43,9 +45,10 @@ def sales_overview(diary: Diary) -> Iterator[dict[str, Any]]:
             day["amount_collected_cents"] += paid.amount + (paid.tip or 0) + paid.surcharge
         for late in event.back:
             day = on(late.time)
-            tax = 0 if diary.shop.kind.vat else late.tax
-            day["refunds_cents"] -= late.amount - tax - late.tip - late.service
+            included = late.tax if vat else 0
+            day["refunds_cents"] -= late.amount - late.tax - late.tip - late.service + included
             day["taxes_cents"] -= late.tax
+            day["included_taxes_cents"] -= included
             day["tips_cents"] -= late.tip
             day["service_charges_cents"] -= late.service
             day["surcharges_cents"] -= late.surcharge
@@ -64,13 +67,14 @@ def sales_overview(diary: Diary) -> Iterator[dict[str, Any]]:
         }
 
 
-def _add_order(day: dict[str, int], event: Event) -> None:
+def _add_order(day: dict[str, int], event: Event, *, vat: bool) -> None:
     basket = event.sale.basket
     fully = event.paid >= basket.owed
     day["fully_paid_orders" if fully else "partly_paid_orders"] += 1
     day["gross_sales_cents"] += basket.gross
     day["discounts_cents"] -= basket.off
     day["taxes_cents"] += basket.tax
+    day["included_taxes_cents"] += basket.tax if vat else 0
     day["service_charges_cents"] += basket.charged
     day["non_revenue_cents"] += basket.non_revenue
     day["unpaid_cents"] += basket.owed - event.paid

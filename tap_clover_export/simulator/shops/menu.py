@@ -84,7 +84,6 @@ ITEMS = (
     Item("Newspaper", 350, 1, ()),
     Item("Gift Card Sleeve", 100, 1, (), WRAP, is_revenue=False),
     Item("Gift Card $25", 2_500, 1, (), is_revenue=False),
-    Item("Gift Card $50", 5_000, 1, (), is_revenue=False),
 )
 
 CLERKS = ("Ana", "Björn", "Chidi", "Дарья", "Eun-ji", "Fatima", "Giorgos")

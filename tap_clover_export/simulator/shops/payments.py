@@ -91,7 +91,7 @@ def come_back(
     vat: bool,
 ) -> Late | None:
     """Void a payment within the hour, refund it then or days later, or mostly neither."""
-    if not rng.chance(0.04):
+    if not rng.chance(0.12 if basket.charges else 0.04):
         return None
     payment = rng.pick(payments)
     reason = rng.pick(menu.REASONS)
