@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from bisect import bisect
+from typing import TYPE_CHECKING, NamedTuple
 
 from tap_clover_export.simulator.records import templates
 from tap_clover_export.simulator.shops import ids, menu
-from tap_clover_export.simulator.shops.json_template import entry, listing
+from tap_clover_export.simulator.shops.json_template import entry, listing, prefill
 from tap_clover_export.simulator.shops.payments import CARD, CASH, SURCHARGE_PERCENT
 from tap_clover_export.simulator.shops.sales import DAY, HOUR, Late, Paid, Sale
 
@@ -36,6 +37,14 @@ class Document(NamedTuple):
     versions: list[Version]
 
 
+class Slip(NamedTuple):
+    """A payment, half written: what stands first in it, and its further fields."""
+
+    paid: Paid
+    before: str
+    more: str
+
+
 class DocumentWriter:
     """Writes a shop's orders and payments.
 
@@ -62,7 +71,7 @@ class DocumentWriter:
             }
             for number, tender in enumerate(menu.TENDERS)
         ]
-        self._always = {
+        always = {
             "merchant": merchant,
             "currency": kind.currency,
             "vat": json.dumps(kind.vat),
@@ -71,38 +80,42 @@ class DocumentWriter:
             "tax_name": tax.name,
             "rate": tax.rate,
         }
+        self._order_form = prefill(templates.ORDER, always)
+        self._within = prefill(templates.WITHIN_PAYMENT, always)
+        self._card_form = prefill(templates.CARD, always)
 
     def write(self, day: int) -> tuple[list[Document], list[Document]]:
         """Write a day's orders and payments."""
         orders = []
         payments: list[Document] = []
         for sale in self.shop.trade(day):
-            if sale.time < self.origin:
-                continue
-            orders.append(self._order(sale))
-            payments.extend(self._payment(sale, paid, day) for paid in sale.tried)
-            payments.extend(self._payment(sale, paid, day) for paid in sale.payments)
+            if sale.time >= self.origin:
+                slips = [self._slip(sale, paid) for paid in sale.payments]
+                orders.append(self._order(sale, slips))
+                slips += [self._slip(sale, paid) for paid in sale.tried]
+                payments.extend([self._payment(sale, slip, day) for slip in slips])
         payments.sort(key=lambda document: document.created)
         return orders, payments
 
-    def _order(self, sale: Sale) -> Document:
+    def _order(self, sale: Sale, slips: list[Slip]) -> Document:
         first = sale.time - (800 if sale.rare == ODDLY_EARLY else 0)
         versions = [
-            Version(time, self._order_text(sale, time)) for time in self._seen(sale.moments(first))
+            Version(time, self._order_text(sale, time, slips))
+            for time in self._seen(sale.moments(first))
         ]
         return Document(sale.id, sale.time, versions)
 
-    def _order_text(self, sale: Sale, modified: int) -> str:
+    def _order_text(self, sale: Sale, modified: int, slips: list[Slip]) -> str:
         collected = sale.collected(modified)
         paid = sum([payment.amount for payment in collected])
         late = sale.late if sale.late and sale.late.time <= modified else None
         lines, more = sale.basket.text, ""
         if collected:
-            nested = [self._nested(sale, payment, late) for payment in collected]
+            nested = [_nested(sale, slip, late) for slip in slips if slip.paid in collected]
             more = ',"payments":' + listing(nested)
             more += ',"payType":"FULL"' if len(nested) == 1 else ',"payType":"SPLIT_CUSTOM"'
         if late:
-            more += self._late(sale, late)
+            more += self._late(sale, late, slips)
             for line in late.lines:
                 before, name, after = lines.partition(f'"id":"{line}"')
                 lines = before + name + after.replace('"refunded":false', '"refunded":true', 1)
@@ -114,8 +127,7 @@ class DocumentWriter:
             more += f',"deletedTimestamp":{sale.deleted}'
         else:
             more += f',"paymentState":"{_payment_state(sale, paid, late)}"'
-        return templates.ORDER % {
-            **self._always,
+        return self._order_form % {
             "id": sale.id,
             "employee": sale.employee,
             "total": sale.total,
@@ -130,17 +142,37 @@ class DocumentWriter:
             "more": sale.basket.more + sale.more + more,
         }
 
-    def _late(self, sale: Sale, late: Late) -> str:
+    def _late(self, sale: Sale, late: Late, slips: list[Slip]) -> str:
         if late.kind == "credit":
             return ',"credits":' + listing([self._credit(sale, late)])
-        if late.kind == "void" and late.payment:
-            return ',"voids":' + listing([self._nested(sale, late.payment, late)])
+        if late.kind == "void":
+            voided = [_nested(sale, slip, late) for slip in slips if slip.paid is late.payment]
+            return ',"voids":' + listing(voided)
         return ',"refunds":' + listing([refund_text(sale, late)])
 
-    def _nested(self, sale: Sale, paid: Paid, late: Late | None) -> str:
-        return templates.NESTED_PAYMENT % self._values(sale, paid, late)
+    def _slip(self, sale: Sale, paid: Paid) -> Slip:
+        before = templates.BEFORE_PAYMENT % {
+            "id": paid.id,
+            "order": sale.id,
+            "device": sale.device,
+            "tender": self.tenders[paid.tender],
+            "amount": paid.amount,
+            "tax": paid.tax,
+            "employee": sale.employee,
+            "time": paid.time,
+            "client_time": paid.client_time,
+        }
+        more = "" if paid.tip is None else f',"tipAmount":{paid.tip}'
+        if paid.tender == CASH:
+            more += f',"cashTendered":{(paid.amount + 499) // 500 * 500}'
+        if paid.service:
+            more += entry("serviceCharge", _service(sale, paid.service))
+        if paid.surcharge:
+            more += entry("additionalCharges", _surcharges(paid.id, paid.surcharge))
+        return Slip(paid, before, more)
 
-    def _payment(self, sale: Sale, paid: Paid, day: int) -> Document:
+    def _payment(self, sale: Sale, slip: Slip, day: int) -> Document:
+        paid = slip.paid
         late = sale.late if sale.late and sale.late.payment is paid else None
         times, batch = [paid.time], 0
         if paid.tender == CARD:
@@ -154,65 +186,38 @@ class DocumentWriter:
             times.append(late.time)
             times.sort()
         versions = [
-            Version(time, self._payment_text(sale, paid, time, batch, late))
+            Version(time, self._payment_text(sale, slip, time, batch, late))
             for time in self._seen(times)
         ]
         return Document(paid.id, paid.time, versions)
 
     def _payment_text(
-        self, sale: Sale, paid: Paid, modified: int, batch: int, late: Late | None
+        self, sale: Sale, slip: Slip, modified: int, batch: int, late: Late | None
     ) -> str:
+        paid = slip.paid
         gone = late if late and late.time <= modified else None
-        values = self._values(sale, paid, gone)
-        values["modified"] = modified
+        more = ""
         if paid.tender == CARD:
             closed = gone or (batch and batch <= modified)
-            state = "CLOSED" if closed else "PENDING"
-            values["more"] += ',"cardTransaction":' + self._card(paid, state)
+            more = ',"cardTransaction":' + self._card(paid, "CLOSED" if closed else "PENDING")
         if sale.rare < len(templates.RARE):
-            values["more"] += templates.RARE[sale.rare]
-        return templates.PAYMENT % values
-
-    def _values(self, sale: Sale, paid: Paid, late: Late | None) -> dict[str, Any]:
-        more = "" if paid.tip is None else f',"tipAmount":{paid.tip}'
-        if paid.tender == CASH:
-            more += f',"cashTendered":{(paid.amount + 499) // 500 * 500}'
-        if paid.service:
-            more += entry("serviceCharge", _service(sale, paid.service))
-        if paid.surcharge:
-            more += entry("additionalCharges", _surcharges(paid.id, paid.surcharge))
-        if late and late.payment is paid and late.kind == "refund":
-            more += ',"refunds":' + listing([refund_text(sale, late)])
-        elif late and late.payment is paid:
-            # Seen at Clover: a voided payment's result stays SUCCESS.
-            more += ',"voidReason":"USER_CANCEL"'
-        return {
-            **self._always,
-            "id": paid.id,
-            "order": sale.id,
-            "device": sale.device,
-            "tender": self.tenders[paid.tender],
-            "amount": paid.amount,
-            "tax": paid.tax,
-            "taxable": paid.amount - paid.tax,
-            "employee": sale.employee,
-            "time": paid.time,
-            "client_time": paid.client_time,
+            more += templates.RARE[sale.rare]
+        within = self._within % {
             "gateway_time": paid.time - 150,
-            "offline": "true" if paid.offline else "false",
-            "result": paid.result,
-            "more": more,
+            "modified": modified,
+            "taxable": paid.amount - paid.tax,
+            "tax": paid.tax,
         }
+        return slip.before + within + _after(sale, slip, gone, more)
 
     def _seen(self, times: list[int]) -> list[int]:
         """Leave out what was out of date by the floor."""
-        first = sum([time <= self.floor for time in times])
-        return times[max(first - 1, 0) :]
+        first = bisect(times, self.floor) - 1
+        return times[first:] if first > 0 else times
 
     def _card(self, paid: Paid, state: str) -> str:
         brand, first, how = menu.CARDS[paid.card]
-        return templates.CARD % {
-            "currency": self.shop.kind.currency,
+        return self._card_form % {
             "brand": brand,
             "how": how,
             "first": first,
@@ -236,6 +241,26 @@ class DocumentWriter:
             "voided": json.dumps(late.voided),
             "reason": json.dumps(late.reason, ensure_ascii=False),
         }
+
+
+def _nested(sale: Sale, slip: Slip, late: Late | None) -> str:
+    return slip.before + _after(sale, slip, late)
+
+
+def _after(sale: Sale, slip: Slip, late: Late | None, more: str = "") -> str:
+    """Write a payment's end, with what became of it."""
+    paid, fate = slip.paid, ""
+    if late and late.payment is paid:
+        if late.kind == "refund":
+            fate = ',"refunds":' + listing([refund_text(sale, late)])
+        else:
+            # Seen at Clover: a voided payment's result stays SUCCESS.
+            fate = ',"voidReason":"USER_CANCEL"'
+    return templates.AFTER_PAYMENT % {
+        "offline": "true" if paid.offline else "false",
+        "result": paid.result,
+        "more": slip.more + fate + more,
+    }
 
 
 def _payment_state(sale: Sale, paid: int, late: Late | None) -> str:

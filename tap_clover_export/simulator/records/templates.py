@@ -43,30 +43,33 @@ _BEFORE = {
 }
 _AFTER = {"offline": "{offline}", "result": "<result>", "{more}": None}
 
-NESTED_PAYMENT = template({**_BEFORE, **_AFTER})
-PAYMENT = template(
-    {
-        **_BEFORE,
-        "gatewayProcessingTime": "{gateway_time}",
-        "modifiedTime": "{modified}",
-        "cashbackAmount": 0,
-        "merchant": {"id": "<merchant>"},
-        "taxRates": {
-            "elements": [
-                {
-                    "id": "<tax_rate>",
-                    "name": "<tax_name>",
-                    "rate": "{rate}",
-                    "isDefault": True,
-                    "isVat": "{vat}",
-                    "taxableAmount": "{taxable}",
-                    "taxAmount": "{tax}",
-                }
-            ]
-        },
-        **_AFTER,
-    }
+BEFORE_PAYMENT = template(_BEFORE)[:-1]
+WITHIN_PAYMENT = (
+    ","
+    + template(
+        {
+            "gatewayProcessingTime": "{gateway_time}",
+            "modifiedTime": "{modified}",
+            "cashbackAmount": 0,
+            "merchant": {"id": "<merchant>"},
+            "taxRates": {
+                "elements": [
+                    {
+                        "id": "<tax_rate>",
+                        "name": "<tax_name>",
+                        "rate": "{rate}",
+                        "isDefault": True,
+                        "isVat": "{vat}",
+                        "taxableAmount": "{taxable}",
+                        "taxAmount": "{tax}",
+                    }
+                ]
+            },
+        }
+    )[1:-1]
 )
+AFTER_PAYMENT = "," + template(_AFTER)[1:]
+"""A payment stands in its order without what is within."""
 
 CARD = template(
     {

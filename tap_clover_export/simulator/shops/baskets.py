@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 WHOLE = 1000
 """Clover counts units in thousandths."""
 FULL_RATE = 10_000_000
+NOTES = tuple(entry("note", note) for note in menu.NOTES)
 
 NOTE, LINE_OFF = 0.04, 0.07
 """Where chance falls lower, a line has a note or a discount."""
@@ -162,7 +163,7 @@ class BasketMaker:
             more += ',"modifications":' + listing(texts)
         habit = rng.random()
         if habit < NOTE:
-            more += entry("note", rng.pick(menu.NOTES))
+            more += rng.pick(NOTES)
         elif habit < LINE_OFF:
             offer = rng.pick(OF_LINE)
             off = offer.off(price)

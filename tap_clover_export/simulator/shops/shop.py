@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tap_clover_export.simulator.shops import ids, menu, payments
-from tap_clover_export.simulator.shops.baskets import BasketMaker
+from tap_clover_export.simulator.shops.baskets import NOTES, BasketMaker
 from tap_clover_export.simulator.shops.chance import SeededRandom
 from tap_clover_export.simulator.shops.json_template import entry
 from tap_clover_export.simulator.shops.kinds import KINDS, US_ZONES
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MORNING = -1
+TITLES = tuple(entry("title", title) for title in menu.TITLES)
 
 CREDIT, DELETED, OPEN, PAID_AND_DELETED, TEST = 0.005, 0.015, 0.035, 0.0365, 0.0415
 """Where chance falls lower, an order is a credit alone, deleted, never paid, deleted
@@ -181,11 +182,11 @@ def _uuid(rng: SeededRandom) -> str:
 
 
 def _title(rng: SeededRandom) -> str:
-    return entry("title", rng.pick(menu.TITLES))
+    return rng.pick(TITLES)
 
 
 def _note(rng: SeededRandom) -> str:
-    return entry("note", rng.pick(menu.NOTES))
+    return rng.pick(NOTES)
 
 
 def _reference(rng: SeededRandom) -> str:
