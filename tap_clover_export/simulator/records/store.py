@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tap_clover_export.simulator.records.blob_file import BlobFile
 from tap_clover_export.simulator.records.documents import DocumentWriter
-from tap_clover_export.simulator.shops.sales import DAY, LATEST
+from tap_clover_export.simulator.shops.sales import DAY, LAST_PAID, LATEST
 from tap_clover_export.simulator.shops.shop import Shop
 
 if TYPE_CHECKING:
@@ -122,10 +122,10 @@ class Store:
         span: Span | None = None,
         by_hand: Mapping[str, Entry] | None = None,
     ) -> Iterator[Entry]:
-        """Tell the records that there were at a time, by day of creation."""
+        """Tell the records that there were at a time, by day of the order."""
         first, last = self._origin // DAY, as_of // DAY + 1
         if span and span.field == "createdTime":
-            first = max(first, span.start // DAY - 1)
+            first = max(first, (span.start - LAST_PAID) // DAY)
         elif span:
             first = max(first, (span.start - LATEST) // DAY)
         if span:

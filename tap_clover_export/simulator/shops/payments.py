@@ -21,7 +21,7 @@ SMALL = 600
 SURCHARGE_PERCENT = 3
 
 PAID_OFF, PARTLY, OVER, SPLIT = 0.003, 0.009, 0.013, 0.08
-"""Where chance falls lower, a sale is paid in part and off on the next day, in part,
+"""Where chance falls lower, a sale is paid in part and off a day or two later, in part,
 too much is paid, or it is split."""
 
 VOIDED, SAME_DAY, REFUNDED = 0.25, 0.35, 0.88
@@ -58,7 +58,7 @@ def pay(rng: SeededRandom, time: int, lag: int, basket: Basket, cash_step: int) 
         part = owed * (30 + int(rng.random() * 50)) // 100
         moments = [(time, part)]
         if habit < PAID_OFF:
-            moments.append((time + 14 * HOUR + int(rng.random() * 16 * HOUR), owed - part))
+            moments.append((time + 16 * HOUR + int(rng.random() * 30 * HOUR), owed - part))
     paid = []
     before = 0
     for moment, amount in moments:
@@ -106,7 +106,7 @@ def come_back(
         time = payment.time + 20 * MINUTE + int(rng.random() * 3 * HOUR)
     else:
         time = opening + (2 + int(rng.random() ** 2 * 14)) * DAY
-        time += int(rng.random() * 14 * HOUR)
+        time = max(time + int(rng.random() * 14 * HOUR), payment.time + HOUR)
     if habit >= REFUNDED:
         return credit(rng, time, reason)
     line = basket.lines[-1] if len(payments) == 1 else None

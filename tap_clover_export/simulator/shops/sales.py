@@ -12,6 +12,8 @@ HOUR = 3_600_000
 MINUTE = 60_000
 LATEST = 21 * DAY
 """No record changes by itself so long after its creation."""
+LAST_PAID = 3 * DAY
+"""No payment is made so long after the start of its order's day."""
 
 
 class Line(NamedTuple):
