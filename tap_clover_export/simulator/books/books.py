@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tap_clover_export.simulator.books import marts
+from tap_clover_export.simulator.books import money, orders
 from tap_clover_export.simulator.books.events import Diary
 from tap_clover_export.simulator.books.overview import sales_overview
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 REPORTS: Mapping[str, Callable[[Diary], Iterable[dict[str, Any]]]] = {
     "sales_overview": sales_overview,
-    "daily_sales": marts.daily_sales,
-    "hourly_sales": marts.hourly_sales,
-    "item_sales": marts.item_sales,
-    "tender_summary": marts.tender_summary,
-    "tax_summary": marts.tax_summary,
-    "tips_by_employee": marts.tips_by_employee,
-    "discount_summary": marts.discount_summary,
-    "refunds": marts.refunds,
-    "reconciliation": marts.reconciliation,
+    "daily_sales": orders.daily_sales,
+    "hourly_sales": orders.hourly_sales,
+    "item_sales": orders.item_sales,
+    "tender_summary": money.tender_summary,
+    "tax_summary": orders.tax_summary,
+    "tips_by_employee": money.tips_by_employee,
+    "discount_summary": orders.discount_summary,
+    "refunds": money.refunds,
+    "reconciliation": orders.reconciliation,
 }
 
 

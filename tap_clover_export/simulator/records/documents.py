@@ -7,9 +7,15 @@ from bisect import bisect
 from typing import TYPE_CHECKING, NamedTuple
 
 from tap_clover_export.simulator.records import templates
+from tap_clover_export.simulator.records.refunds import (
+    service_charge,
+    surcharges,
+    write_credit,
+    write_refund,
+)
 from tap_clover_export.simulator.shops import ids, menu
 from tap_clover_export.simulator.shops.json_template import entry, listing, prefill
-from tap_clover_export.simulator.shops.payments import CARD, CASH, SURCHARGE_PERCENT
+from tap_clover_export.simulator.shops.payments import CARD, CASH
 from tap_clover_export.simulator.shops.sales import DAY, HOUR, Late, Paid, Sale
 
 if TYPE_CHECKING:
@@ -144,11 +150,11 @@ class DocumentWriter:
 
     def _late(self, sale: Sale, late: Late, slips: list[Slip]) -> str:
         if late.kind == "credit":
-            return ',"credits":' + listing([self._credit(sale, late)])
+            return ',"credits":' + listing([write_credit(sale, late, self.tenders[CASH])])
         if late.kind == "void":
             voided = [_nested(sale, slip, late) for slip in slips if slip.paid is late.payment]
             return ',"voids":' + listing(voided)
-        return ',"refunds":' + listing([refund_text(sale, late)])
+        return ',"refunds":' + listing([write_refund(sale, late)])
 
     def _slip(self, sale: Sale, paid: Paid) -> Slip:
         before = templates.BEFORE_PAYMENT % {
@@ -166,9 +172,9 @@ class DocumentWriter:
         if paid.tender == CASH:
             more += f',"cashTendered":{(paid.amount + 499) // 500 * 500}'
         if paid.service:
-            more += entry("serviceCharge", _service(sale, paid.service))
+            more += entry("serviceCharge", service_charge(sale, paid.service))
         if paid.surcharge:
-            more += entry("additionalCharges", _surcharges(paid.id, paid.surcharge))
+            more += entry("additionalCharges", surcharges(paid.id, paid.surcharge))
         return Slip(paid, before, more)
 
     def _payment(self, sale: Sale, slip: Slip, day: int) -> Document:
@@ -228,20 +234,6 @@ class DocumentWriter:
             "state": state,
         }
 
-    def _credit(self, sale: Sale, late: Late) -> str:
-        return templates.CREDIT % {
-            "id": late.id,
-            "order": sale.id,
-            "device": sale.device,
-            "tender": self.tenders[CASH],
-            "employee": sale.employee,
-            "amount": late.amount,
-            "tax": late.tax,
-            "time": late.time,
-            "voided": json.dumps(late.voided),
-            "reason": json.dumps(late.reason, ensure_ascii=False),
-        }
-
 
 def _nested(sale: Sale, slip: Slip, late: Late | None) -> str:
     return slip.before + _after(sale, slip, late)
@@ -252,7 +244,7 @@ def _after(sale: Sale, slip: Slip, late: Late | None, more: str = "") -> str:
     paid, fate = slip.paid, ""
     if late and late.payment is paid:
         if late.kind == "refund":
-            fate = ',"refunds":' + listing([refund_text(sale, late)])
+            fate = ',"refunds":' + listing([write_refund(sale, late)])
         else:
             # Seen at Clover: a voided payment's result stays SUCCESS.
             fate = ',"voidReason":"USER_CANCEL"'
@@ -269,41 +261,3 @@ def _payment_state(sale: Sale, paid: int, late: Late | None) -> str:
     if not paid:
         return "CREDITED" if late and late.kind == "credit" else "OPEN"
     return "PARTIALLY_PAID" if paid < sale.total else "PAID"
-
-
-def refund_text(sale: Sale, late: Late) -> str:
-    """Write a refund as it stands in its order and its payment."""
-    more = entry("tipAmount", late.tip) if late.tip else ""
-    if late.service:
-        more += entry("serviceChargeAmount", _service(sale, late.service))
-    if late.surcharge:
-        more += entry("additionalCharges", _surcharges(late.id, late.surcharge))
-    if late.lines:
-        more += entry("lineItems", {"elements": [{"id": line} for line in late.lines]})
-    return templates.REFUND % {
-        "id": late.id,
-        "order": sale.id,
-        "payment": late.payment.id if late.payment else "",
-        "amount": late.amount,
-        "tax": late.tax,
-        "time": late.time,
-        "employee": sale.employee,
-        "voided": json.dumps(late.voided),
-        "reason": json.dumps(late.reason, ensure_ascii=False),
-        "more": more,
-    }
-
-
-def _service(sale: Sale, amount: int) -> dict[str, object]:
-    name = next(charge.name for charge in sale.basket.charges if not charge.is_fee)
-    return {"id": ids.name(sale.id, "service charge"), "name": name, "amount": amount}
-
-
-def _surcharges(of: str, amount: int) -> dict[str, object]:
-    charge = {
-        "id": ids.name(of, "surcharge"),
-        "amount": amount,
-        "rate": SURCHARGE_PERCENT * 100_000,
-        "type": "CREDIT_SURCHARGE",
-    }
-    return {"elements": [charge]}

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tap_clover_export.simulator.books.books import Books
-from tap_clover_export.simulator.records.documents import refund_text
+from tap_clover_export.simulator.records.refunds import write_refund
 from tap_clover_export.simulator.records.store import ManualRecord, Span
 from tap_clover_export.simulator.service.responses import encode
 from tap_clover_export.simulator.shops import ids
@@ -136,7 +136,7 @@ class Ledger:
         paid = next(paid for paid in sale.payments if paid.id == payment["id"])
         late = give_back(paid, ids.draw(), self.clover.now(), REASON)
         self._by_hand.setdefault(merchant, {}).setdefault(sale.id, []).append(late)
-        refund: dict[str, Any] = json.loads(refund_text(sale, late))
+        refund: dict[str, Any] = json.loads(write_refund(sale, late))
         return refund
 
     def _find(self, merchant: str, kind: str, record_id: str) -> dict[str, Any]:
