@@ -17,12 +17,21 @@ from tap_clover_export.simulator.faults.fault import ANSWERS, FORMS, ONLY, WHERE
 from tap_clover_export.simulator.options import CLOVERS_LIMITS
 from tap_clover_export.simulator.service.descriptions import TIME_FORMS
 from tap_clover_export.simulator.service.permissions import PERMISSIONS
+from tap_clover_export.simulator.shops.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MERCHANTS = {"HARBORCAFE001": "harbor-token", "MILLSTREET002": "mill-token"}
-SPECIAL = ("merchants", "refresh_tokens", "missing_permissions", "limits", "now", "timetable")
+SPECIAL = (
+    "merchants",
+    "shops",
+    "refresh_tokens",
+    "missing_permissions",
+    "limits",
+    "now",
+    "timetable",
+)
 TYPES = {"int": int, "float": float, "str": str}
 CHOICES = {
     "region": ("us", "eu", "la", "sandbox"),
@@ -73,6 +82,7 @@ def _options(asked: dict[str, Any]) -> Options:
         merchants=merchants,
         refresh_tokens=refresh,
         missing_permissions=missing,
+        shops=dict(asked.pop("shop")),
         limits=dict(asked.pop("limit")),
         **asked,
     )
@@ -102,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--now", type=_time, metavar="ISO", help="start of the clock, which then runs on")
     many: dict[str, Any] = {"type": _pair, "action": "append", "default": []}
     add("--merchant", metavar="ID:TOKEN", help="a merchant; made-up ones without", **many)
+    many["type"] = _shop
+    add("--shop", metavar="ID:KIND", help=f"is a {_words(KINDS)}", **many)
+    many["type"] = _pair
     add("--refresh-token", metavar="ID:TOKEN", help="a merchant's first one", **many)
     many["type"] = _permission
     add(
@@ -147,6 +160,14 @@ def _pair(text: str) -> tuple[str, str]:
         message = f"not ID:TOKEN: {text}"
         raise argparse.ArgumentTypeError(message)
     return name, token
+
+
+def _shop(text: str) -> tuple[str, str]:
+    merchant, kind = _pair(text)
+    if kind not in KINDS:
+        message = f"no such shop: {kind}"
+        raise argparse.ArgumentTypeError(message)
+    return merchant, kind
 
 
 def _permission(text: str) -> tuple[str, str]:

@@ -62,6 +62,7 @@ class Options:
         closed_retry_after: Seconds in a Retry-After while closed.
         busy_retry_after: Seconds in a Retry-After while busy.
         retry_after_form: Whether they are told as seconds or as a date.
+        shops: What each merchant's shop is like: cafe, bar, vat, yen or rounding.
         refresh_tokens: The first refresh token of each merchant.
         client_id: The app that the refresh tokens belong to.
         token_seconds: How long an access token from a refresh works.
@@ -107,6 +108,7 @@ class Options:
     closed_retry_after: float | None = None
     busy_retry_after: float | None = None
     retry_after_form: str = "seconds"
+    shops: Mapping[str, str] = field(default_factory=dict)
     refresh_tokens: Mapping[str, str] = field(default_factory=dict)
     client_id: str = "CLIENT"
     token_seconds: float = 1800

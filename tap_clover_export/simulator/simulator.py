@@ -142,6 +142,20 @@ class Simulator:
         """Count and sum up each merchant's records, money in minor units."""
         return self._ledger.balance()
 
+    def sales(self, report: str, as_of: float | None = None) -> list[dict[str, Any]]:
+        """Tell sales by Clover's definitions, from what was rung up.
+
+        Args:
+            report: Its name, such as ``sales_overview``.
+            as_of: Epoch seconds; what came later has not happened yet. Now when left out.
+        """
+        now = self._clover.seconds() if as_of is None else as_of
+        return self._ledger.books().report(report, int(now * 1000))
+
+    def shops(self) -> list[dict[str, str]]:
+        """Tell each merchant's time zone and the hour that its day starts at."""
+        return self._ledger.books().merchants()
+
     def put(self, merchant: str, type: Type, record: dict[str, Any]) -> None:  # noqa: A002
         """Add a record, or replace the one of that id."""
         self._ledger.put(merchant, type, record)

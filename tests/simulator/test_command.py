@@ -40,8 +40,8 @@ def test_the_command_serves_until_a_signal(number: signal.Signals) -> None:
     """The first line is the URL, options are taken, and a signal ends it with 0."""
     options = ("--merchant", f"{SHOP}:{TOKEN}", "--days", "2", "--now", "2026-03-02T12:00:00Z")
     limits = ("--limit", "app:50", "--missing-permission", f"{SHOP}:exports")
-    faults = ("--fault", "merchant:502*1", "--hours")
-    with run("--port", "0", *options, *limits, *faults) as (url, process):
+    others = ("--fault", "merchant:502*1", "--hours", "--shop", f"{SHOP}:bar")
+    with run("--port", "0", *options, *limits, *others) as (url, process):
         ask = f"{url}/v3/merchants/{SHOP}?access_token={TOKEN}"
         assert requests.get(ask, timeout=PATIENCE).status_code == 502
         assert requests.get(ask, timeout=PATIENCE).json()["id"] == SHOP
@@ -49,6 +49,8 @@ def test_the_command_serves_until_a_signal(number: signal.Signals) -> None:
         assert requests.get(export, timeout=PATIENCE).status_code == 401
         now = requests.get(f"{url}/_simulator/clock", timeout=PATIENCE).json()
         assert now["iso"].startswith("2026-03-02T12:0")
+        shops = requests.get(f"{url}/_simulator/shops", timeout=PATIENCE).json()
+        assert [(shop["merchant_id"], shop["day_starts_at"]) for shop in shops] == [(SHOP, "04:00")]
         process.send_signal(number)
         assert process.communicate(timeout=PATIENCE) == ("", "")
         assert process.returncode == 0
@@ -74,6 +76,7 @@ def test_a_taken_port_is_told(client: Client, capsys: pytest.CaptureFixture[str]
         (["--fault", "poll:purple"], "no such fault on poll: purple"),
         (["--merchant", "M"], "not ID:TOKEN: M"),
         (["--missing-permission", "M:write-orders"], "no such permission: write-orders"),
+        (["--shop", "M:casino"], "no such shop: casino"),
         (["--limit", "token:many"], "not a limit: token:many"),
         (["--limit", "shop:5"], "not a limit: shop:5"),
     ],
@@ -114,6 +117,10 @@ def test_an_old_order_is_refunded(serve: Callable[..., Client]) -> None:
     client = serve(days=30)
     url = f"{client.simulator.url}/_simulator/touch"
     before = client.simulator.books()[SHOP]
+    now = client.simulator.clock.now()
+    books, report = url.replace("touch", "sales"), {"report": "sales_overview"}
+    then = {**report, "as_of": now - 1}
+    sold = requests.post(books, json=then, timeout=PATIENCE).json()
     done = requests.post(url, json={"merchant": SHOP}, timeout=PATIENCE).json()
     assert done["createdTime"] < client.now - 7 * DAY
     assert client.simulator.books()[SHOP]["refunded"] == before["refunded"] + done["amount"]
@@ -121,6 +128,11 @@ def test_an_old_order_is_refunded(serve: Callable[..., Client]) -> None:
         changed = client.export(kind, client.now, client.now + 1)
         assert [record["id"] for record in changed] == [name]
         assert changed[0]["refunds"]["elements"][0]["amount"] == done["amount"]
+    told = requests.post(books, json=report, timeout=PATIENCE).json()
+    today = [row for row in told if row not in sold]
+    assert {row["business_day"] for row in today} == {"2026-03-02"}
+    assert {row["merchant_id"] for row in today} >= {SHOP}
+    assert requests.post(books, json={"report": "x"}, timeout=PATIENCE).status_code == 400
     order = {"merchant": SHOP, "type": "ORDERS", "id": done["order"], "note": "sorry"}
     assert requests.post(url, json=order, timeout=PATIENCE).json()["note"] == "sorry"
     assert requests.post(url, json={**order, "id": "nobody"}, timeout=PATIENCE).status_code == 400

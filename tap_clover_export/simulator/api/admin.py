@@ -73,6 +73,14 @@ class Admin:
     def _get_books(self, _: bytes) -> dict[str, Any]:
         return self.ledger.balance()
 
+    def _get_shops(self, _: bytes) -> list[dict[str, str]]:
+        return self.ledger.books().merchants()
+
+    def _post_sales(self, body: bytes) -> list[dict[str, Any]]:
+        content = decode(body)
+        as_of = content.get("as_of", self.ledger.clover.seconds())
+        return self.ledger.books().report(content["report"], int(float(as_of) * 1000))
+
     def _get_requests(self, _: bytes) -> dict[str, Any]:
         counts: dict[str, Counter[str]] = {}
         for request in self.requests:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from bisect import bisect
+from typing import TYPE_CHECKING, NamedTuple
 
 from tap_clover_export.simulator.records import templates
+from tap_clover_export.simulator.records.refunds import (
+    service_charge,
+    surcharges,
+    write_credit,
+    write_refund,
+)
 from tap_clover_export.simulator.shops import ids, menu
-from tap_clover_export.simulator.shops.json_template import entry, listing
+from tap_clover_export.simulator.shops.json_template import entry, listing, prefill
 from tap_clover_export.simulator.shops.payments import CARD, CASH
 from tap_clover_export.simulator.shops.sales import DAY, HOUR, Late, Paid, Sale
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tap_clover_export.simulator.shops.shop import Shop
-
-T = TypeVar("T")
 
 BATCH = DAY + 9 * HOUR + HOUR // 2
 """When a day's card payments are closed, all in one second, after its start."""
@@ -40,178 +43,221 @@ class Document(NamedTuple):
     versions: list[Version]
 
 
+class Slip(NamedTuple):
+    """A payment, half written: what stands first in it, and its further fields."""
+
+    paid: Paid
+    before: str
+    more: str
+
+
 class DocumentWriter:
     """Writes a shop's orders and payments.
 
     Args:
         shop: The shop.
         floor: Versions that were out of date by then are left out.
+        origin: Orders from before are left out, with their payments.
     """
 
-    def __init__(self, shop: Shop, floor: int) -> None:
+    def __init__(self, shop: Shop, floor: int, origin: int) -> None:
         self.shop = shop
         self.floor = floor
-        self.order_type = ids.name(shop.merchant, "order type")
-        self.tax_rate = ids.name(shop.merchant, "tax", menu.SALES_TAX.name)
+        self.origin = origin
+        merchant, kind = shop.merchant, shop.kind
+        tax = kind.taxes.get(menu.SALES_TAX, menu.SALES_TAX)
         self.tenders = [
             templates.TENDER
             % {
-                "id": ids.name(shop.merchant, "tender", tender.label),
-                "key": tender.key,
+                "id": ids.name(merchant, "tender", tender.label),
+                "key": json.dumps(tender.key or None),
                 "label": tender.label,
                 "cash": json.dumps(number == CASH),
                 "card": json.dumps(number == CARD),
             }
             for number, tender in enumerate(menu.TENDERS)
         ]
+        always = {
+            "merchant": merchant,
+            "currency": kind.currency,
+            "vat": json.dumps(kind.vat),
+            "type": ids.name(merchant, "order type"),
+            "tax_rate": ids.name(merchant, "tax", tax.name),
+            "tax_name": tax.name,
+            "rate": tax.rate,
+        }
+        self._order_form = prefill(templates.ORDER, always)
+        self._within = prefill(templates.WITHIN_PAYMENT, always)
+        self._card_form = prefill(templates.CARD, always)
 
     def write(self, day: int) -> tuple[list[Document], list[Document]]:
         """Write a day's orders and payments."""
         orders = []
         payments: list[Document] = []
         for sale in self.shop.trade(day):
-            orders.append(self._order(sale))
-            payments.extend(
-                self._payment(sale, paid, day) for paid in (*sale.failed, *sale.payments)
-            )
+            if sale.time >= self.origin:
+                slips = [self._slip(sale, paid) for paid in sale.payments]
+                orders.append(self._order(sale, slips))
+                slips += [self._slip(sale, paid) for paid in sale.tried]
+                payments.extend([self._payment(sale, slip, day) for slip in slips])
         payments.sort(key=lambda document: document.created)
         return orders, payments
 
-    def _order(self, sale: Sale) -> Document:
-        before = 800 if sale.rare == ODDLY_EARLY else 0
-        stages = [(sale.time - before, self._opened)]
-        if sale.fate == "paid":
-            stages.append((sale.settled, self._settled))
-        if sale.fate == "deleted":
-            stages.append((sale.settled, self._deleted))
-        if sale.late:
-            stages.append((sale.late.time, self._changed_late))
-        versions = [Version(time, write(sale, time)) for time, write in self._seen(stages)]
+    def _order(self, sale: Sale, slips: list[Slip]) -> Document:
+        first = sale.time - (800 if sale.rare == ODDLY_EARLY else 0)
+        versions = [
+            Version(time, self._order_text(sale, time, slips))
+            for time in self._seen(sale.moments(first))
+        ]
         return Document(sale.id, sale.time, versions)
 
-    def _opened(self, sale: Sale, modified: int) -> str:
-        more = entry("state", "open") + entry("paymentState", "OPEN")
-        return self._order_text(sale, modified, sale.total, more)
-
-    def _deleted(self, sale: Sale, modified: int) -> str:
-        more = entry("deletedTimestamp", modified)
-        return self._order_text(sale, modified, sale.total, more)
-
-    def _settled(self, sale: Sale, modified: int) -> str:
-        return self._order_text(sale, modified, 0, self._close(sale, None))
-
-    def _changed_late(self, sale: Sale, modified: int) -> str:
-        more = self._close(sale, sale.late)
-        if sale.late and sale.late.kind == "refund":
-            more += ',"refunds":' + listing([_refund(sale, sale.late)])
-        return self._order_text(sale, modified, 0, more)
-
-    def _close(self, sale: Sale, late: Late | None) -> str:
-        nested = [
-            templates.NESTED_PAYMENT % self._values(sale, paid, late) for paid in sale.payments
-        ]
-        more = ',"payments":' + listing(nested) + entry("paymentState", "PAID")
-        more += entry("payType", "SPLIT_CUSTOM" if len(nested) > 1 else "FULL")
-        return more + templates.STATES[sale.rare % len(templates.STATES)]
-
-    def _order_text(self, sale: Sale, modified: int, unpaid: int, more: str) -> str:
-        return templates.ORDER % {
-            "merchant": self.shop.merchant,
+    def _order_text(self, sale: Sale, modified: int, slips: list[Slip]) -> str:
+        collected = sale.collected(modified)
+        paid = sum([payment.amount for payment in collected])
+        late = sale.late if sale.late and sale.late.time <= modified else None
+        lines, more = sale.basket.text, ""
+        if collected:
+            nested = [_nested(sale, slip, late) for slip in slips if slip.paid in collected]
+            more = ',"payments":' + listing(nested)
+            more += ',"payType":"FULL"' if len(nested) == 1 else ',"payType":"SPLIT_CUSTOM"'
+        if late:
+            more += self._late(sale, late, slips)
+            for line in late.lines:
+                before, name, after = lines.partition(f'"id":"{line}"')
+                lines = before + name + after.replace('"refunded":false', '"refunded":true', 1)
+        if collected and paid >= sale.total:
+            more += templates.STATES[sale.rare % len(templates.STATES)]
+        else:
+            more += ',"state":"open"'
+        if sale.deleted and sale.deleted <= modified:
+            more += f',"deletedTimestamp":{sale.deleted}'
+        else:
+            more += f',"paymentState":"{_payment_state(sale, paid, late)}"'
+        return self._order_form % {
             "id": sale.id,
             "employee": sale.employee,
             "total": sale.total,
-            "unpaid": unpaid,
-            "type": self.order_type,
+            "unpaid": max(sale.total - paid, 0),
+            "tax_removed": "true" if sale.basket.tax_removed else "false",
+            "test": "true" if sale.test else "false",
             "time": sale.time,
             "client_time": sale.client_time,
             "modified": modified,
-            "lines": sale.basket.lines,
+            "lines": lines,
             "device": sale.device,
-            "more": sale.discounts + sale.more + more,
+            "more": sale.basket.more + sale.more + more,
         }
 
-    def _payment(self, sale: Sale, paid: Paid, day: int) -> Document:
-        late = sale.late if sale.late and sale.late.payment is paid else None
-        stages: list[tuple[int, tuple[str, Late | None]]]
-        stages = [(paid.time, ("PENDING", None))]
-        by_card = paid.tender == CARD and paid.result == "SUCCESS"
-        if by_card and not (late and late.kind == "void"):
-            second = self.shop.behind_utc * 1000
-            stages.append((day * DAY + BATCH + second, ("CLOSED", None)))
-        if late:
-            stages.append((late.time, ("CLOSED", late)))
-        versions = [
-            Version(time, self._payment_text(sale, paid, time, *stage))
-            for time, stage in self._seen(stages)
-        ]
-        return Document(paid.id, paid.time, versions)
+    def _late(self, sale: Sale, late: Late, slips: list[Slip]) -> str:
+        if late.kind == "credit":
+            return ',"credits":' + listing([write_credit(sale, late, self.tenders[CASH])])
+        if late.kind == "void":
+            voided = [_nested(sale, slip, late) for slip in slips if slip.paid is late.payment]
+            return ',"voids":' + listing(voided)
+        return ',"refunds":' + listing([write_refund(sale, late)])
 
-    def _payment_text(
-        self, sale: Sale, paid: Paid, modified: int, state: str, late: Late | None
-    ) -> str:
-        values = self._values(sale, paid, late)
-        values["modified"] = modified
-        if paid.tender == CARD:
-            values["more"] += ',"cardTransaction":' + _card(paid, state)
-        if sale.rare < len(templates.RARE):
-            values["more"] += templates.RARE[sale.rare]
-        return templates.PAYMENT % values
-
-    def _values(self, sale: Sale, paid: Paid, late: Late | None) -> dict[str, Any]:
-        more = "" if paid.tip is None else entry("tipAmount", paid.tip)
-        if paid.tender == CASH:
-            more += entry("cashTendered", (paid.amount + 499) // 500 * 500)
-        if late and late.payment is paid and late.kind == "refund":
-            more += ',"refunds":' + listing([_refund(sale, late)])
-        elif late and late.payment is paid:
-            # Seen at Clover: a voided payment's result stays SUCCESS.
-            more += entry("voidReason", "USER_CANCEL")
-        return {
+    def _slip(self, sale: Sale, paid: Paid) -> Slip:
+        before = templates.BEFORE_PAYMENT % {
             "id": paid.id,
-            "merchant": self.shop.merchant,
             "order": sale.id,
             "device": sale.device,
             "tender": self.tenders[paid.tender],
             "amount": paid.amount,
             "tax": paid.tax,
-            "taxable": paid.amount - paid.tax,
-            "tax_rate": self.tax_rate,
             "employee": sale.employee,
             "time": paid.time,
-            "client_time": paid.time - 350,
+            "client_time": paid.client_time,
+        }
+        more = "" if paid.tip is None else f',"tipAmount":{paid.tip}'
+        if paid.tender == CASH:
+            more += f',"cashTendered":{(paid.amount + 499) // 500 * 500}'
+        if paid.service:
+            more += entry("serviceCharge", service_charge(sale, paid.service))
+        if paid.surcharge:
+            more += entry("additionalCharges", surcharges(paid.id, paid.surcharge))
+        return Slip(paid, before, more)
+
+    def _payment(self, sale: Sale, slip: Slip, day: int) -> Document:
+        paid = slip.paid
+        late = sale.late if sale.late and sale.late.payment is paid else None
+        times, batch = [paid.time], 0
+        if paid.tender == CARD:
+            by_card = paid.result == "SUCCESS" and not (late and late.kind == "void")
+            if by_card:
+                batch = day * DAY + BATCH + self.shop.behind_utc * 1000
+                if batch <= paid.time:
+                    batch += DAY
+                times.append(batch)
+        if late:
+            times.append(late.time)
+            times.sort()
+        versions = [
+            Version(time, self._payment_text(sale, slip, time, batch, late))
+            for time in self._seen(times)
+        ]
+        return Document(paid.id, paid.time, versions)
+
+    def _payment_text(
+        self, sale: Sale, slip: Slip, modified: int, batch: int, late: Late | None
+    ) -> str:
+        paid = slip.paid
+        gone = late if late and late.time <= modified else None
+        more = ""
+        if paid.tender == CARD:
+            closed = gone or (batch and batch <= modified)
+            more = ',"cardTransaction":' + self._card(paid, "CLOSED" if closed else "PENDING")
+        if sale.rare < len(templates.RARE):
+            more += templates.RARE[sale.rare]
+        within = self._within % {
             "gateway_time": paid.time - 150,
-            "result": paid.result,
-            "more": more,
+            "modified": modified,
+            "taxable": paid.amount - paid.tax,
+            "tax": paid.tax,
+        }
+        return slip.before + within + _after(sale, slip, gone, more)
+
+    def _seen(self, times: list[int]) -> list[int]:
+        """Leave out what was out of date by the floor."""
+        first = bisect(times, self.floor) - 1
+        return times[first:] if first > 0 else times
+
+    def _card(self, paid: Paid, state: str) -> str:
+        brand, first, how = menu.CARDS[paid.card]
+        return self._card_form % {
+            "brand": brand,
+            "how": how,
+            "first": first,
+            "last": f"{paid.time % 9973:04}",
+            "code": f"OK{paid.time % 9999:04}",
+            "reference": f"{paid.time % 999_983:012}",
+            "number": f"{paid.time % 997:06}",
+            "state": state,
         }
 
-    def _seen(self, stages: list[tuple[int, T]]) -> Iterator[tuple[int, T]]:
-        for number, stage in enumerate(stages, 1):
-            if number == len(stages) or stages[number][0] > self.floor:
-                yield stage
+
+def _nested(sale: Sale, slip: Slip, late: Late | None) -> str:
+    return slip.before + _after(sale, slip, late)
 
 
-def _card(paid: Paid, state: str) -> str:
-    brand, first, how = menu.CARDS[paid.card]
-    return templates.CARD % {
-        "brand": brand,
-        "how": how,
-        "first": first,
-        "last": f"{paid.time % 9973:04}",
-        "code": f"OK{paid.time % 9999:04}",
-        "reference": f"{paid.time % 999_983:012}",
-        "number": f"{paid.time % 997:06}",
-        "state": state,
+def _after(sale: Sale, slip: Slip, late: Late | None, more: str = "") -> str:
+    """Write a payment's end, with what became of it."""
+    paid, fate = slip.paid, ""
+    if late and late.payment is paid:
+        if late.kind == "refund":
+            fate = ',"refunds":' + listing([write_refund(sale, late)])
+        else:
+            # Seen at Clover: a voided payment's result stays SUCCESS.
+            fate = ',"voidReason":"USER_CANCEL"'
+    return templates.AFTER_PAYMENT % {
+        "offline": "true" if paid.offline else "false",
+        "result": paid.result,
+        "more": slip.more + fate + more,
     }
 
 
-def _refund(sale: Sale, late: Late) -> str:
-    return templates.REFUND % {
-        "id": late.id,
-        "order": sale.id,
-        "payment": late.payment.id,
-        "amount": late.amount,
-        "tax": late.tax,
-        "time": late.time,
-        "employee": sale.employee,
-        "reason": json.dumps(late.reason, ensure_ascii=False),
-    }
+def _payment_state(sale: Sale, paid: int, late: Late | None) -> str:
+    if late and late.kind == "refund" and not late.voided:
+        return "REFUNDED" if late.amount >= paid else "PARTIALLY_REFUNDED"
+    if not paid:
+        return "CREDITED" if late and late.kind == "credit" else "OPEN"
+    return "PARTIALLY_PAID" if paid < sale.total else "PAID"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tap_clover_export.simulator.records.blob_file import BlobFile
 from tap_clover_export.simulator.records.documents import DocumentWriter
-from tap_clover_export.simulator.shops.sales import DAY, LATEST
+from tap_clover_export.simulator.shops.sales import DAY, LAST_PAID, LATEST
 from tap_clover_export.simulator.shops.shop import Shop
 
 if TYPE_CHECKING:
@@ -122,10 +122,10 @@ class Store:
         span: Span | None = None,
         by_hand: Mapping[str, Entry] | None = None,
     ) -> Iterator[Entry]:
-        """Tell the records that there were at a time, by day of creation."""
+        """Tell the records that there were at a time, by day of the order."""
         first, last = self._origin // DAY, as_of // DAY + 1
         if span and span.field == "createdTime":
-            first = max(first, span.start // DAY - 1)
+            first = max(first, (span.start - LAST_PAID) // DAY)
         elif span:
             first = max(first, (span.start - LATEST) // DAY)
         if span:
@@ -134,15 +134,21 @@ class Store:
         number = TYPES.index(kind)
         for day in range(first, last + 1):
             for entry in self._open(merchant, day)[number].entries(as_of):
-                if (
-                    entry.created >= self._origin
-                    and (span is None or span.holds(entry))
-                    and entry.id not in replaced
-                ):
+                if (span is None or span.holds(entry)) and entry.id not in replaced:
                     yield entry
         for entry in replaced.values():
             if span is None or span.holds(entry):
                 yield entry
+
+    @property
+    def origin(self) -> int:
+        """When the data begin, in ms."""
+        return self._origin
+
+    def shop(self, merchant: str) -> Shop:
+        """Find a merchant's shop."""
+        with self._lock:
+            return self._writer(merchant).shop
 
     def read(self, offset: int, size: int) -> bytes:
         """Read rendered records."""
@@ -164,8 +170,9 @@ class Store:
                 self._options.seed,
                 self._options.orders_per_day,
                 unknown_fields=self._options.unknown_fields,
+                kind=self._options.shops.get(merchant, "cafe"),
             )
-            self._writers[merchant] = DocumentWriter(shop, self._start)
+            self._writers[merchant] = DocumentWriter(shop, self._start, self._origin)
         return self._writers[merchant]
 
     def _page(self, documents: list[Document]) -> Page:

@@ -10,16 +10,16 @@ ORDER = template(
     {
         "href": "https://api.clover.com/v3/merchants/<merchant>/orders/<id>",
         "id": "<id>",
-        "currency": "USD",
+        "currency": "<currency>",
         "employee": {"id": "<employee>"},
         "total": "{total}",
         "unpaidBalance": "{unpaid}",
         "orderType": {"id": "<type>", "label": "Dine In", "labelKey": None},
-        "taxRemoved": False,
-        "isVat": False,
+        "taxRemoved": "{tax_removed}",
+        "isVat": "{vat}",
         "manualTransaction": False,
         "groupLineItems": True,
-        "testMode": False,
+        "testMode": "{test}",
         "createdTime": "{time}",
         "clientCreatedTime": "{client_time}",
         "modifiedTime": "{modified}",
@@ -41,32 +41,35 @@ _BEFORE = {
     "createdTime": "{time}",
     "clientCreatedTime": "{client_time}",
 }
-_AFTER = {"offline": False, "result": "<result>", "{more}": None}
+_AFTER = {"offline": "{offline}", "result": "<result>", "{more}": None}
 
-NESTED_PAYMENT = template({**_BEFORE, **_AFTER})
-PAYMENT = template(
-    {
-        **_BEFORE,
-        "gatewayProcessingTime": "{gateway_time}",
-        "modifiedTime": "{modified}",
-        "cashbackAmount": 0,
-        "merchant": {"id": "<merchant>"},
-        "taxRates": {
-            "elements": [
-                {
-                    "id": "<tax_rate>",
-                    "name": "Taxes",
-                    "rate": 887_500,
-                    "isDefault": True,
-                    "isVat": False,
-                    "taxableAmount": "{taxable}",
-                    "taxAmount": "{tax}",
-                }
-            ]
-        },
-        **_AFTER,
-    }
+BEFORE_PAYMENT = template(_BEFORE)[:-1]
+WITHIN_PAYMENT = (
+    ","
+    + template(
+        {
+            "gatewayProcessingTime": "{gateway_time}",
+            "modifiedTime": "{modified}",
+            "cashbackAmount": 0,
+            "merchant": {"id": "<merchant>"},
+            "taxRates": {
+                "elements": [
+                    {
+                        "id": "<tax_rate>",
+                        "name": "<tax_name>",
+                        "rate": "{rate}",
+                        "isDefault": True,
+                        "isVat": "{vat}",
+                        "taxableAmount": "{taxable}",
+                        "taxAmount": "{tax}",
+                    }
+                ]
+            },
+        }
+    )[1:-1]
 )
+AFTER_PAYMENT = "," + template(_AFTER)[1:]
+"""A payment stands in its order without what is within."""
 
 CARD = template(
     {
@@ -88,7 +91,7 @@ CARD = template(
         },
         "avsResult": "NOT_CHECKED",
         "gatewayTxState": "ACKNOWLEDGED",
-        "currency": "USD",
+        "currency": "<currency>",
         "captured": True,
     }
 )
@@ -103,8 +106,26 @@ REFUND = template(
         "createdTime": "{time}",
         "clientCreatedTime": "{time}",
         "employee": {"id": "<employee>"},
-        "voided": False,
+        "voided": "{voided}",
         "status": "SUCCESS",
+        "reason": "{reason}",
+        "{more}": None,
+    }
+)
+
+CREDIT = template(
+    {
+        "id": "<id>",
+        "orderRef": {"id": "<order>"},
+        "device": {"id": "<device>"},
+        "tender": "{tender}",
+        "employee": {"id": "<employee>"},
+        "amount": "{amount}",
+        "taxAmount": "{tax}",
+        "createdTime": "{time}",
+        "clientCreatedTime": "{time}",
+        "voided": "{voided}",
+        "result": "SUCCESS",
         "reason": "{reason}",
     }
 )
@@ -113,7 +134,7 @@ TENDER = template(
     {
         "id": "<id>",
         "editable": False,
-        "labelKey": "<key>",
+        "labelKey": "{key}",
         "label": "<label>",
         "opensCashDrawer": "{cash}",
         "supportsTipping": "{card}",

@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tap_clover_export.simulator.books.books import Books
+from tap_clover_export.simulator.records.refunds import write_refund
 from tap_clover_export.simulator.records.store import ManualRecord, Span
 from tap_clover_export.simulator.service.responses import encode
 from tap_clover_export.simulator.shops import ids
+from tap_clover_export.simulator.shops.payments import refund as give_back
 from tap_clover_export.simulator.shops.sales import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tap_clover_export.simulator.service.clover import Clover
+    from tap_clover_export.simulator.shops.sales import Late
 
 HIGHEST = 2**63
 OLD = 20 * DAY
+REASON = "Late refund"
 
 
 class Ledger:
@@ -24,6 +29,7 @@ class Ledger:
 
     def __init__(self, clover: Clover) -> None:
         self.clover = clover
+        self._by_hand: dict[str, dict[str, list[Late]]] = {}
 
     def records(
         self, merchant: str, kind: str, start: int | None = None, end: int | None = None
@@ -59,15 +65,10 @@ class Ledger:
         Raises:
             KeyError: When there is no such record.
         """
-        now = self.clover.now()
-        store = self.clover.store
-        for entry in store.select(merchant, kind, now):
-            if entry.id == record_id:
-                record = json.loads(store.read(entry.offset, entry.size))
-                changed = {**record, "modifiedTime": now, **changes}
-                self.put(merchant, kind, changed)
-                return changed
-        raise KeyError(record_id)
+        record = self._find(merchant, kind, record_id)
+        changed = {**record, "modifiedTime": self.clover.now(), **changes}
+        self.put(merchant, kind, changed)
+        return changed
 
     def refund(self, merchant: str, order_id: str | None = None) -> dict[str, Any]:
         """Refund an order's first payment; an old order's, when none is named.
@@ -78,17 +79,22 @@ class Ledger:
         old = self.clover.now() - OLD
         for order in self.records(merchant, "ORDERS"):
             payments = order.get("payments", {}).get("elements", [])
-            wanted = order["id"] == order_id if order_id else order["createdTime"] > old
+            wanted = order["id"] == order_id if order_id else _is_plain(order, old)
             if wanted and payments and not {"refunds", "voidReason"} & payments[0].keys():
                 return self._refund(merchant, order, payments)
         raise KeyError(order_id)
+
+    def books(self) -> Books:
+        """Open the books of all shops."""
+        shops = [self.clover.store.shop(merchant) for merchant in self.clover.merchants()]
+        return Books(shops, self.clover.store.origin, self._by_hand)
 
     def _refund(
         self, merchant: str, order: dict[str, Any], payments: list[dict[str, Any]]
     ) -> dict[str, Any]:
         now = self.clover.now()
         payment, *others = payments
-        refund = {
+        refund = self._ring_up(merchant, order, payment) or {
             "id": ids.draw(),
             "orderRef": {"id": order["id"]},
             "payment": {"id": payment["id"]},
@@ -98,13 +104,19 @@ class Ledger:
             "clientCreatedTime": now,
             "voided": False,
             "status": "SUCCESS",
-            "reason": "Late refund",
+            "reason": REASON,
         }
-        refunds = {"elements": [refund]}
-        changed = [{**payment, "refunds": refunds}, *others]
-        changes = {"payments": {"elements": changed}, "refunds": refunds}
+        changed = [{**payment, "refunds": {"elements": [refund]}}, *others]
+        before = order.get("refunds", {}).get("elements", [])
+        changes = {
+            "payments": {"elements": changed},
+            "refunds": {"elements": [*before, refund]},
+        }
         self.touch(merchant, "ORDERS", order["id"], changes)
-        self.touch(merchant, "PAYMENTS", payment["id"], {"refunds": refunds})
+        self.touch(merchant, "PAYMENTS", payment["id"], {"refunds": {"elements": [refund]}})
+        for other in others:
+            # What was still to come is forgotten here too, as it is in the order.
+            self.put(merchant, "PAYMENTS", self._find(merchant, "PAYMENTS", other["id"]))
         return {
             "merchant": merchant,
             "order": order["id"],
@@ -113,6 +125,27 @@ class Ledger:
             "createdTime": order["createdTime"],
             "modifiedTime": now,
         }
+
+    def _ring_up(
+        self, merchant: str, order: dict[str, Any], payment: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        """Refund a payment that the shop itself took, in its books too."""
+        sale = self.clover.store.shop(merchant).find(order["id"], order["createdTime"])
+        if sale is None:
+            return None
+        paid = next(paid for paid in sale.payments if paid.id == payment["id"])
+        late = give_back(paid, ids.draw(), self.clover.now(), REASON)
+        self._by_hand.setdefault(merchant, {}).setdefault(sale.id, []).append(late)
+        refund: dict[str, Any] = json.loads(write_refund(sale, late))
+        return refund
+
+    def _find(self, merchant: str, kind: str, record_id: str) -> dict[str, Any]:
+        store = self.clover.store
+        for entry in store.select(merchant, kind, self.clover.now()):
+            if entry.id == record_id:
+                record: dict[str, Any] = json.loads(store.read(entry.offset, entry.size))
+                return record
+        raise KeyError(record_id)
 
     def _balance(self, merchant: str) -> dict[str, int]:
         sums = dict.fromkeys(("orders", "payments", "total", "amount", "tip", "refunded"), 0)
@@ -134,3 +167,14 @@ class Ledger:
 def _money(value: object) -> int:
     fits = type(value) is int and -HIGHEST <= value < HIGHEST
     return value if fits and isinstance(value, int) else 0
+
+
+def _is_plain(order: dict[str, Any], since: int) -> bool:
+    """Tell whether an order of some days is one that guests come back to."""
+    lines = order.get("lineItems", {}).get("elements", [])
+    return (
+        order["createdTime"] > since
+        and not order.get("testMode")
+        and not order.get("deletedTimestamp")
+        and all(line.get("isRevenue") or line.get("isOrderFee") for line in lines)
+    )

@@ -20,12 +20,16 @@ class SeededRandom:
         seed: The same seed, merchant and day give the same.
         merchant: The merchant's id.
         day: The day, counted from the epoch.
+
+    Attributes:
+        random: Gives a number from 0 to 1.
+        new_id: Gives an id.
     """
 
     def __init__(self, seed: str, merchant: str, day: int) -> None:
         # Of the module's draws, Python promises only this one never to change.
         self.random = random.Random(f"{seed}:{merchant}:{day}").random  # noqa: S311
-        self._ids = ids.count_up(merchant, day)
+        self.new_id = ids.count_up(merchant, day).__next__
 
     def chance(self, share: float) -> bool:
         """Tell whether something of that probability happens."""
@@ -34,7 +38,3 @@ class SeededRandom:
     def pick(self, choices: Sequence[T]) -> T:
         """Pick one."""
         return choices[int(self.random() * len(choices))]
-
-    def new_id(self) -> str:
-        """Give an id."""
-        return next(self._ids)

@@ -32,11 +32,11 @@ def count_up(merchant: str, day: int) -> Iterator[str]:
     late, early = divmod((day * STEP + place) % SIZE**2, SIZE)
     middle = CHUNKS[late] + LETTERS[place % len(LETTERS)]
     tail = CHUNKS[early]
-    number = place
+    number, size, number_of_all, chunks = place, SIZE, SIZE**2, CHUNKS
     while True:
-        number = (number + STEP) % SIZE**2
-        first, second = divmod(number, SIZE)
-        yield CHUNKS[first] + middle + CHUNKS[second] + tail
+        number = (number + STEP) % number_of_all
+        first, second = divmod(number, size)
+        yield f"{chunks[first]}{middle}{chunks[second]}{tail}"
 
 
 def name(*parts: str) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def template(shape: object) -> str:
@@ -18,6 +22,13 @@ def template(shape: object) -> str:
     text = re.sub(r',"\{(\w+)\}":null', r"%(\1)s", text)
     text = re.sub(r'"\{(\w+)\}"', r"%(\1)s", text)
     return re.sub(r"<(\w+)>", r"%(\1)s", text)
+
+
+def prefill(text: str, values: Mapping[str, object]) -> str:
+    """Fill some of a template's places, for good."""
+    for name, value in values.items():
+        text = text.replace(f"%({name})s", str(value).replace("%", "%%"))
+    return text
 
 
 def listing(texts: list[str]) -> str:

@@ -26,9 +26,10 @@ class Item(NamedTuple):
     name: str
     price: int
     weight: int
-    tax: Tax | None
+    taxes: tuple[Tax, ...]
     modifiers: tuple[Modifier, ...] = ()
     unit: str = ""
+    is_revenue: bool = True
 
 
 class Tender(NamedTuple):
@@ -41,6 +42,8 @@ class Tender(NamedTuple):
 
 SALES_TAX = Tax("Sales Tax", 887_500)
 REDUCED_TAX = Tax("Reduced Tax", 225_000)
+DRINKS_TAX = Tax("Liquor Tax", 300_000)
+TAXED, REDUCED, LIQUOR = (SALES_TAX,), (REDUCED_TAX,), (SALES_TAX, DRINKS_TAX)
 
 DRINK = (
     Modifier("Oat milk", 80),
@@ -56,30 +59,34 @@ MEAL = (
     Modifier("Side of kimchi 김치", 275),
 )
 
+WRAP = (Modifier("Gift wrap", 150), Modifier("Ribbon", 0))
+
 ITEMS = (
-    Item("Latte", 475, 14, SALES_TAX, DRINK),
-    Item("Drip Coffee", 325, 13, SALES_TAX, DRINK),
-    Item("Café au lait", 425, 6, SALES_TAX, DRINK),
-    Item("抹茶ラテ Matcha Latte", 575, 5, SALES_TAX, DRINK),
-    Item("شاي بالنعناع Mint Tea", 350, 4, SALES_TAX, DRINK),
-    Item("Fresh OJ 12oz", 525, 4, REDUCED_TAX),
-    Item("Croissant", 395, 9, SALES_TAX),
-    Item("Blueberry Muffin", 375, 6, SALES_TAX),
-    Item('Baguette 24"', 450, 4, REDUCED_TAX),
-    Item("Пельмени (10)", 1_250, 3, SALES_TAX, MEAL),
-    Item("ก๋วยเตี๋ยว Noodle Soup", 1_395, 4, SALES_TAX, MEAL),
-    Item("House Burger & Fries", 1_595, 7, SALES_TAX, MEAL),
-    Item("Jalapeño “Popper” Grilled Cheese", 1_125, 6, SALES_TAX, MEAL),
-    Item("Soup du Jour", 850, 4, SALES_TAX, MEAL),
-    Item("House Salad", 1_050, 4, SALES_TAX, MEAL),
-    Item("Tres Leches 🍰", 695, 3, SALES_TAX),
-    Item("Coffee Beans, Ethiopia", 1_899, 2, REDUCED_TAX, (), "lb"),
-    Item("Olives, mixed", 1_150, 1, REDUCED_TAX, (), "lb"),
-    Item("Gift Card Sleeve", 100, 1, None),
+    Item("Latte", 475, 14, TAXED, DRINK),
+    Item("Drip Coffee", 325, 13, TAXED, DRINK),
+    Item("Café au lait", 425, 6, TAXED, DRINK),
+    Item("抹茶ラテ Matcha Latte", 575, 5, TAXED, DRINK),
+    Item("شاي بالنعناع Mint Tea", 350, 4, TAXED, DRINK),
+    Item("Fresh OJ 12oz", 525, 4, REDUCED),
+    Item("Croissant", 395, 9, TAXED),
+    Item("Blueberry Muffin", 375, 6, TAXED),
+    Item('Baguette 24"', 450, 4, REDUCED),
+    Item("Пельмени (10)", 1_250, 3, TAXED, MEAL),
+    Item("ก๋วยเตี๋ยว Noodle Soup", 1_395, 4, TAXED, MEAL),
+    Item("House Burger & Fries", 1_595, 7, TAXED, MEAL),
+    Item("Jalapeño “Popper” Grilled Cheese", 1_125, 6, TAXED, MEAL),
+    Item("Soup du Jour", 850, 4, TAXED, MEAL),
+    Item("House Salad", 1_050, 4, TAXED, MEAL),
+    Item("Tres Leches 🍰", 695, 3, TAXED),
+    Item("Coffee Beans, Ethiopia", 1_899, 2, REDUCED, (), "lb"),
+    Item("Olives, mixed", 1_150, 1, REDUCED, (), "lb"),
+    Item("IPA, 16oz", 795, 3, LIQUOR),
+    Item("Newspaper", 350, 1, ()),
+    Item("Gift Card Sleeve", 100, 1, (), WRAP, is_revenue=False),
+    Item("Gift Card $25", 2_500, 1, (), is_revenue=False),
 )
 
 CLERKS = ("Ana", "Björn", "Chidi", "Дарья", "Eun-ji", "Fatima", "Giorgos")
-DISCOUNTS = (("Happy Hour", 20), ("Staff", 30), ("Neighbor 10% off", 10))
 TITLES = ("Table 4", "Table 12", "Terrasse", "Tab: O'Neill", "窓側 2", "Bar #3 ")
 NOTES = (
     "No ice please",
@@ -109,6 +116,7 @@ TENDERS = (
     Tender("Credit Card", "com.clover.tender.credit_card", 70),
     Tender("Cash", "com.clover.tender.cash", 24),
     Tender("Gift Card", "com.clover.tender.external_gift_card", 6),
+    Tender("House Account", "", 2),
 )
 MONTHS = (0.93, 0.95, 0.97, 1.0, 1.03, 1.05, 1.04, 1.02, 1.0, 0.98, 0.99, 1.04)
 WEEKDAYS = (0.85, 0.88, 0.92, 1.0, 1.25, 1.3, 0.8)
