@@ -24,7 +24,7 @@ Ends one merchant's stream, or has an export created again::
 
 Ends the run::
 
-    SettingsError, StateError, InputError, OutputClosedError
+    SettingsError, StateError, InputError, LoginFailedError, OutputClosedError
 
 Stops on request, and is no error::
 
@@ -164,6 +164,10 @@ class InputError(Exception):
     def not_json(cls, kind: str, path: str, error: ValueError) -> Self:
         """Of a file that holds something else."""
         return cls(f"The {kind} {path} is not JSON ({in_short(error)}); correct it.")
+
+
+class LoginFailedError(Exception):
+    """A login that did not come through; says why and what to do."""
 
 
 class OutputClosedError(Exception):

@@ -11,7 +11,6 @@ from tap_clover_export import times
 from tap_clover_export.clock import SystemClock
 from tap_clover_export.clover.auth import Auth
 from tap_clover_export.clover.client import Client
-from tap_clover_export.clover.token_store import TokenStore
 from tap_clover_export.errors import Stopped
 from tap_clover_export.exports.exporter import Exporter
 from tap_clover_export.exports.spool import EXPORT_BYTES
@@ -23,6 +22,7 @@ from tap_clover_export.progress.log import ProgressLog
 from tap_clover_export.progress.stats import RunStats
 from tap_clover_export.scheduling.limits import Limits
 from tap_clover_export.scheduling.queue import Queue
+from tap_clover_export.tokens.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -139,9 +139,10 @@ class Run:
     @functools.cached_property
     def client(self) -> Client:
         """Speaks to Clover for this run."""
-        store = TokenStore(self._settings.token_store)
-        auth = Auth(self._settings.client_id, store, self._clock.now)
-        return Client(auth, file_bytes=self._settings.file_bytes)
+        settings = self._settings
+        store = open_store(settings.token_store, settings.token_keys)
+        auth = Auth(settings.client_id, store, self._clock.now, settings.client_secret)
+        return Client(auth, file_bytes=settings.file_bytes)
 
     @property
     def queue(self) -> Queue:
@@ -286,6 +287,7 @@ class Run:
     def close(self, *, quietly: bool = False) -> None:
         """End the threads, give the disk back and, unless quietly, write the last state."""
         if self._queue:
+            self.client.close_to_refreshes()
             self._queue.close()
             self._note_pending(self._queue)
             self._note_holes(self._queue)

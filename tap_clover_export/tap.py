@@ -120,10 +120,33 @@ class TapCloverExport(Tap):
             description="The Clover app's id, needed with `refresh_token`.",
         ),
         th.Property(
+            "client_secret",
+            th.StringType,
+            secret=True,
+            title="Client secret",
+            description=(
+                "The Clover app's secret; only to log in, and to recover a token pair that was "
+                "lost on its way."
+            ),
+        ),
+        th.Property(
             "token_store",
             th.StringType,
+            secret=True,
             title="Token store",
-            description="Path of the file (mode 0600) that keeps rotated tokens between runs.",
+            description=(
+                "Keeps rotated tokens between runs: a path on disk, or the URL of a database that "
+                "all machines reach."
+            ),
+        ),
+        th.Property(
+            "token_key",
+            th.StringType,
+            secret=True,
+            title="Token key",
+            description=(
+                "Encrypts what the token store keeps; a comma and the key before it may follow."
+            ),
         ),
         th.Property(
             "region",
@@ -354,10 +377,14 @@ class TapCloverExport(Tap):
         state: IO[str] | None = None,
         catalog: IO[str] | None = None,
         plan: str | None = None,
+        login: str | None = None,
     ) -> None:
         """Run the command."""
         super(Tap, cls).invoke(about=about, about_format=about_format)
         config = config or _ConfigInput()
+        if login:
+            cls._log_in(config, login)
+            return
         tap = cls(
             config=config.config,
             state=None if state is None else cli.read_state(state),
@@ -369,6 +396,17 @@ class TapCloverExport(Tap):
             return
         cls.print_version(print_fn=cls.logger.info)
         tap._loop.sync_and_exit()
+
+    @classmethod
+    def _log_in(cls, config: _ConfigInput, way: str) -> None:
+        """Log a merchant in; without a config, the settings are the environment's."""
+        schema = copy.deepcopy(cls.config_jsonschema)
+        environment = cls._env_var_config if config.parse_env or not config.config else {}
+        try:
+            read = settings.read_login(config.config | environment, schema["properties"])
+        except SettingsError as error:
+            raise ConfigValidationError(str(error), errors=error.reasons, schema=schema) from error
+        cli.log_in(read, way, cls.clock)
 
     @override
     @classmethod

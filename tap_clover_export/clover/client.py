@@ -78,6 +78,10 @@ class Client:
         self._file_bytes = file_bytes
         self._session = open_session()
 
+    def close_to_refreshes(self) -> None:
+        """Begin no refresh of a token from now on."""
+        self._auth.close_to_refreshes()
+
     def close(self) -> None:
         """Close the idle connections, those to refresh tokens too."""
         self._session.close()

@@ -14,6 +14,14 @@ BASE_URLS = {
 }
 """Regions and their hosts: https://docs.clover.com/docs/making-rest-api-calls"""
 
+LOGIN_URLS = {
+    "us": "https://www.clover.com",
+    "eu": "https://www.eu.clover.com",
+    "la": "https://www.la.clover.com",
+    "sandbox": "https://sandbox.dev.clover.com",
+}
+"""Where merchants log in: https://docs.clover.com/dev/docs/high-trust-app-auth-flow"""
+
 REGIONS = tuple(BASE_URLS)
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 MERCHANT_FIELDS = ("merchant_id", "access_token", "refresh_token", "region", "start_date")
 _EARLIEST = pendulum.datetime(1970, 1, 1)
+STORED = re.compile(r"stored:([0-9a-f]{32})")
+"""How the settings name a login whose tokens are in `token_store` alone."""
+
 _MERCHANT_ID = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -121,6 +124,11 @@ class Merchants(Fields):
         if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token.strip()):
             self.reasons.append(
                 f"The {kind} of merchant {identity} is not a token; give it as Clover shows it."
+            )
+            return None
+        if token.strip().startswith("stored:") and not STORED.fullmatch(token.strip()):
+            self.reasons.append(
+                f"The {kind} of merchant {identity} names no login; give it as --login printed it."
             )
             return None
         return {kind: Secret(token.strip())}

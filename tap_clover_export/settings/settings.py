@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from tap_clover_export.errors import SettingsError
 from tap_clover_export.settings.fields import PROJECT_ROOT, Fields
-from tap_clover_export.settings.hosts import network_zone
+from tap_clover_export.settings.hosts import BASE_URLS, LOGIN_URLS, network_zone
 from tap_clover_export.settings.merchants import Merchants
+from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -34,19 +35,31 @@ TEN_YEARS = 87_600
 _NOWHERE = Path(os.devnull)
 """Where tokens of a user without a home are kept: nowhere; fixed tokens need no store."""
 
+_NO_STORE = (
+    "token_store is not set and this user has no home directory; "
+    "give a path where this user can write."
+)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+_.-]*://")
+_KEY = re.compile(r"[\w-]{42}[AEIMQUYcgkosw048]=", re.ASCII)
+"""32 bytes in the base64 of URLs."""
+
+_MOST_KEYS = 2
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """The contract's settings, read and checked.
 
     Attributes:
+        token_store: A path, or the URL of a database.
+        token_keys: What it is encrypted with; the first one writes.
         end: None for now.
         file_bytes: The largest file that is downloaded; the environment's, no setting.
     """
 
     merchants: tuple[Merchant, ...]
     client_id: str | None
-    token_store: Path
+    token_store: Path | Secret
     end: DateTime | None
     lookback: dt.timedelta
     late_changes: dt.timedelta
@@ -57,7 +70,22 @@ class Settings:
     export_timeout: float
     max_run: float | None
     max_wait: float
+    client_secret: Secret | None = None
+    token_keys: tuple[Secret, ...] = ()
     file_bytes: int = FILE_BYTES
+
+
+@dataclasses.dataclass(frozen=True)
+class LoginSettings:
+    """What a login needs to know before there is a merchant."""
+
+    client_id: str
+    client_secret: Secret
+    region: str
+    api_url: str
+    authorize_url: str
+    token_store: Path | Secret
+    token_keys: tuple[Secret, ...]
 
 
 def read(config: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]) -> Settings:
@@ -70,11 +98,31 @@ def read(config: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]])
     Raises:
         SettingsError: With every reason at once.
     """
+    return _Reader(_with_defaults(config, properties), []).settings(properties.keys())
+
+
+def read_login(
+    config: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]
+) -> LoginSettings:
+    """Read the settings that a login needs; no others have to be there.
+
+    Args:
+        config: The settings as Singer hands them over.
+        properties: The schema of each setting, with its default.
+
+    Raises:
+        SettingsError: With every reason at once.
+    """
+    return _Reader(_with_defaults(config, properties), []).login()
+
+
+def _with_defaults(
+    config: Mapping[str, Any], properties: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     defaults = {
         name: schema["default"] for name, schema in properties.items() if "default" in schema
     }
-    given = {name: value for name, value in config.items() if value not in (None, "")}
-    return _Reader(defaults | given, []).settings(properties.keys())
+    return defaults | {name: value for name, value in config.items() if value not in (None, "")}
 
 
 class _Reader(Fields):
@@ -112,19 +160,43 @@ class _Reader(Fields):
             export_timeout=60 * self._number("export_timeout_minutes", above=0, most=1440),
             max_run=max_run,
             max_wait=3600 * self._number("max_wait_hours", least=0),
+            client_secret=self._client_secret(),
+            token_keys=self._token_keys(),
             file_bytes=self._file_bytes(),
         )
         rotating = any(merchant.refresh_token for merchant in settings.merchants)
         if rotating and settings.token_store == _NOWHERE:
-            self.reasons.append(
-                "token_store is not set and this user has no home directory; "
-                "give the path of a file that this user can write."
-            )
+            self.reasons.append(_NO_STORE)
         if rotating and not client_id:
             self.reasons.append(
                 "client_id is not set but a merchant has a refresh_token; "
                 "give the id of the Clover app that the token belongs to."
             )
+        if self.reasons:
+            raise SettingsError(self.reasons)
+        return settings
+
+    def login(self) -> LoginSettings:
+        """What a login needs."""
+        api_url = self._api_url()
+        region = self.region("region", self.config["region"])
+        client_id, client_secret = self.text("client_id"), self._client_secret()
+        if not client_id or not client_secret:
+            self.reasons.append(
+                "client_id or client_secret is not set; a login needs both, of the Clover app "
+                "that is to export."
+            )
+        settings = LoginSettings(
+            client_id or "",
+            client_secret or Secret(""),
+            region,
+            api_url or BASE_URLS[region],
+            api_url or LOGIN_URLS[region],
+            self._token_store(),
+            self._token_keys(),
+        )
+        if settings.token_store == _NOWHERE:
+            self.reasons.append(_NO_STORE)
         if self.reasons:
             raise SettingsError(self.reasons)
         return settings
@@ -184,18 +256,33 @@ class _Reader(Fields):
             self.reasons.append(f"{name} is not a whole number; give one such as 1.")
         return int(number)
 
-    def _token_store(self) -> Path:
+    def _client_secret(self) -> Secret | None:
+        given = self.text("client_secret")
+        return Secret(given) if given else None
+
+    def _token_keys(self) -> tuple[Secret, ...]:
+        keys = re.split(r"[\s,]+", self.text("token_key") or "")
+        found = tuple(Secret(key) for key in keys if key)
+        if len(found) > _MOST_KEYS or not all(_KEY.fullmatch(key.reveal()) for key in found):
+            self.reasons.append(
+                "token_key is not usable; give one that is made as docs/tokens.md says, or two of "
+                "them with a comma between."
+            )
+            return ()
+        return found
+
+    def _token_store(self) -> Path | Secret:
         if given := self.text("token_store"):
-            return self.path("token_store", given)
+            return Secret(given) if _URL.match(given) else self.path("token_store", given)
         if project := os.environ.get(PROJECT_ROOT):
-            return Path(project, ".meltano", "tap-clover-export", "tokens.json")
+            return _default_store(Path(project, ".meltano"))
         try:
             state = Path(os.environ.get("XDG_STATE_HOME", ""))
             if not state.is_absolute():  # which the XDG specification says to ignore
                 state = Path("~/.local/state").expanduser()
         except RuntimeError:
             return _NOWHERE
-        return Path(state, "tap-clover-export", "tokens.json")
+        return _default_store(state)
 
     def _file_bytes(self) -> int:
         given = os.environ.get(FILE_LIMIT) or str(FILE_BYTES >> 20)
@@ -205,3 +292,9 @@ class _Reader(Fields):
             f"{FILE_LIMIT} is not usable; give a whole number of MiB from 1 to 9999999."
         )
         return FILE_BYTES
+
+
+def _default_store(folder: Path) -> Path:
+    """Where tokens are kept unless something else is said; where an older version did, there."""
+    older = folder / "tap-clover-export" / "tokens.json"
+    return older if os.path.lexists(older) else older.with_suffix("")

@@ -65,7 +65,9 @@ class Options:
         shops: What each merchant's shop is like: cafe, bar, vat, yen or rounding.
         refresh_tokens: The first refresh token of each merchant.
         client_id: The app that the refresh tokens belong to.
+        client_secret: Its secret, for logins and recoveries.
         token_seconds: How long an access token from a refresh works.
+        recovery_days: How long a pair that was never used can be recovered.
         odd: Whether a few records hold what no warehouse takes.
         unknown_fields: Whether now and then a record has an undocumented field.
         old_wire: Whether the words are those of 2016.
@@ -111,7 +113,9 @@ class Options:
     shops: Mapping[str, str] = field(default_factory=dict)
     refresh_tokens: Mapping[str, str] = field(default_factory=dict)
     client_id: str = "CLIENT"
+    client_secret: str = "SECRET"  # noqa: S105
     token_seconds: float = 1800
+    recovery_days: float = 14
     odd: bool = False
     unknown_fields: bool = True
     old_wire: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import re
@@ -23,9 +24,11 @@ from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from typing_extensions import override
 
 from tap_clover_export.clover.auth import unauthorized_message
+from tap_clover_export.clover.oauth import OAuth
 from tap_clover_export.errors import (
     CloverError,
     InputError,
+    LoginFailedError,
     OutputClosedError,
     RateLimitedError,
     ServiceUnavailableError,
@@ -37,6 +40,7 @@ from tap_clover_export.errors import (
 from tap_clover_export.exports.backoff import Backoff
 from tap_clover_export.planning import bookmarks
 from tap_clover_export.progress import trace
+from tap_clover_export.tokens.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from tap_clover_export.clock import Clock
     from tap_clover_export.clover.client import Client
     from tap_clover_export.settings.merchants import Merchant
+    from tap_clover_export.settings.settings import LoginSettings
 
 logger = logging.getLogger("tap-clover-export")
 
@@ -73,7 +78,7 @@ class Command(SingerCommand):
             return self._main(*args, **options)
         except ConfigValidationError as error:
             self._end(*error.errors)
-        except (InputError, StateError, TokenStoreError) as error:
+        except (InputError, LoginFailedError, StateError, TokenStoreError) as error:
             self._end(str(error))
         except (MapExpressionError, StreamMapConfigError) as error:
             self._end(f"stream_maps can't be used ({in_short(error)}); correct them.")
@@ -112,8 +117,27 @@ class Command(SingerCommand):
         raise SystemExit(1)
 
 
+def _way(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Check how Clover's answer to a login is to come back."""
+    if value not in (None, "browser", "paste") and not re.fullmatch(r"[1-9][0-9]{0,4}", value):
+        raise click.BadParameter("it is neither paste nor the number of a port.")
+    return value
+
+
 def with_plan(command: click.Command, logger: logging.Logger) -> Command:
-    """The SDK's command with `--plan`, and a `--test` that asks for no export."""
+    """The SDK's command with `--plan` and `--login`, and a `--test` that asks for no export."""
+    login = click.Option(
+        ["--login"],
+        is_flag=False,
+        flag_value="browser",
+        metavar="[paste|PORT]",
+        callback=_way,
+        help=(
+            "Log a merchant in to the app of client_id and client_secret, keep its tokens in "
+            "token_store, and say what to add to the settings. --login=PORT listens on another "
+            "port, --login=paste on none."
+        ),
+    )
     plan = click.Option(
         ["--plan"],
         is_flag=False,
@@ -134,7 +158,7 @@ def with_plan(command: click.Command, logger: logging.Logger) -> Command:
         name=command.name,
         callback=command.callback,
         context_settings=command.context_settings,
-        params=[*command.params, plan],
+        params=[*command.params, plan, login],
         help=command.help,
         logger=logger,
     )
@@ -253,6 +277,23 @@ def _read(
         return parse(file.read())
     except ValueError as error:
         raise InputError.not_json(kind, file.name, error) from error
+
+
+def log_in(settings: LoginSettings, way: str, clock: Clock) -> None:
+    """Log a merchant in, and say what to add to the settings."""
+    import webbrowser  # noqa: PLC0415
+
+    from tap_clover_export.login.login import Login  # noqa: PLC0415
+
+    store = open_store(settings.token_store, settings.token_keys)
+    oauth = OAuth(settings.client_id, settings.client_secret, clock.now)
+    ask = functools.partial(click.prompt, type=str)
+    try:
+        login = Login(settings, oauth, store, say=click.echo, ask=ask, browse=webbrowser.open)
+        login.run(way)
+    finally:
+        oauth.close()
+        store.close()
 
 
 def check(

@@ -13,10 +13,10 @@ from tap_clover_export import times
 from tap_clover_export.clover import transport
 from tap_clover_export.clover.auth import Auth
 from tap_clover_export.clover.client import Client
-from tap_clover_export.clover.token_store import TokenStore
 from tap_clover_export.errors import TransientError
 from tap_clover_export.settings.merchants import Merchant
 from tap_clover_export.settings.secret import Secret
+from tap_clover_export.tokens.store import open_store
 from tests.clover.test_transport import EXPORT, Sink, export
 from tests.support.harness import ONE, TUESDAY_NOON, assert_whole, clover, sync
 from tests.support.proxy import Proxy
@@ -42,7 +42,7 @@ def _plain(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
     """A client whose merchants have refresh tokens."""
-    client = Client(Auth("CLIENT", TokenStore(tmp_path / "tokens.json"), time.time))
+    client = Client(Auth("CLIENT", open_store(tmp_path / "tokens.json"), time.time))
     yield client
     client.close()
 

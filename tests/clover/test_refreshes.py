@@ -14,7 +14,6 @@ from tap_clover_export import times
 from tap_clover_export.clover import auth as auth_module
 from tap_clover_export.clover import transport
 from tap_clover_export.clover.auth import Auth
-from tap_clover_export.clover.token_store import TokenStore
 from tap_clover_export.errors import (
     CloverError,
     LoginNeededError,
@@ -24,6 +23,8 @@ from tap_clover_export.errors import (
 )
 from tap_clover_export.settings.merchants import Merchant
 from tap_clover_export.settings.secret import Secret
+from tap_clover_export.tokens.chain import Chain
+from tap_clover_export.tokens.store import open_store
 from tests.clover.test_transport import (
     BOMB,
     CHUNKED,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FIRST, ACCESS, NEXT = "first-t0k3n-4711", "access-t0k3n-0815", "next-t0k3n-1234"
+CHAIN = Chain.of(ONE, Secret(FIRST))
 ANSWER = {"access_token": ACCESS, "refresh_token": NEXT, "access_token_expiration": 2_000_000_000}
 
 
@@ -62,7 +64,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def auth(path: Path) -> Iterator[Auth]:
     """A token manager whose clock stands."""
-    auth = Auth("CLIENT", TokenStore(path), lambda: TUESDAY_NOON)
+    auth = Auth("CLIENT", open_store(path), lambda: TUESDAY_NOON)
     yield auth
     auth.close()
 
@@ -152,7 +154,7 @@ def test_a_hostile_answer_to_a_refresh(
         with pytest.raises(kind, match=words) as caught:
             auth.token(merchant(peer.url))
         assert len(peer.heads) == 1
-    assert not path.exists()
+    assert open_store(path).get(CHAIN) is None
     error = caught.value
     frames = traceback.TracebackException.from_exception(error, capture_locals=True)
     shown = "".join(frames.format()).partition("test_a_hostile_answer_to_a_refresh")[2]
@@ -167,10 +169,10 @@ def test_a_hostile_answer_to_a_refresh(
 @pytest.mark.parametrize(
     ("said", "words", "others"),
     [
-        ("true", ["log in to Clover again", "as Clover offers now", "/oauth/v2/recovery"], []),
+        ("true", ["log in to Clover again", "client_secret as Clover offers now"], []),
         ("TRUE ", ["as Clover offers now"], []),
-        ("false", ["log in to Clover again", "can't be recovered"], ["/recovery", "weeks"]),
-        ("", ["within two weeks", "client_secret", "recovery_token", "/oauth/v2/recovery"], []),
+        ("false", ["log in to Clover again", "can't be recovered"], ["client_secret", "weeks"]),
+        ("", ["set client_secret within two weeks", "--login"], []),
         (FIRST, ["within two weeks"], [FIRST]),
     ],
 )
@@ -211,8 +213,7 @@ def test_an_odd_answer_is_taken(auth: Auth, path: Path, name: str) -> None:
         token = auth.token(shop)
         assert [auth.token(shop) for _ in range(3)] == [token] * 3
         assert len(peer.heads) == refreshes
-    with TokenStore(path).locked() as store:
-        pair = store.get(ONE)
+    pair = open_store(path).get(CHAIN)
     assert pair
     assert pair.access_token == token
     assert pair.spent_token == Secret(FIRST)
@@ -240,7 +241,7 @@ def test_a_refresh_under_way_is_kept_when_the_run_ends(
         time.sleep(0.3)
         return answer()
 
-    auth = Auth("CLIENT", TokenStore(path), lambda: TUESDAY_NOON)
+    auth = Auth("CLIENT", open_store(path), lambda: TUESDAY_NOON)
     with Peer(late) as peer:
         worker = threading.Thread(target=auth.token, args=[merchant(peer.url)], daemon=True)
         worker.start()
@@ -248,12 +249,11 @@ def test_a_refresh_under_way_is_kept_when_the_run_ends(
             time.sleep(0.005)
         monkeypatch.setattr(auth_module, "CLOSE_SECONDS", 0.01)
         auth.close()
-        assert not path.exists()
+        assert open_store(path).get(CHAIN) is None
         monkeypatch.setattr(auth_module, "CLOSE_SECONDS", short_timeouts.PATIENCE)
         going.set()
         auth.close()
-        with TokenStore(path).locked() as store:
-            pair = store.get(ONE)
+        pair = open_store(path).get(CHAIN)
         worker.join()
     assert pair
     assert pair.refresh_token == Secret(NEXT)
@@ -263,7 +263,7 @@ def test_a_refresh_under_way_is_kept_when_the_run_ends(
 def test_a_clock_that_jumps(path: Path, jump: float) -> None:
     """A clock that is put right, or wrong, costs one refresh at most, and never a merchant."""
     now = [TUESDAY_NOON]
-    auth = Auth("CLIENT", TokenStore(path), lambda: now[0])
+    auth = Auth("CLIENT", open_store(path), lambda: now[0])
     with Peer(answer(access_token_expiration=TUESDAY_NOON + 1800)) as peer:
         shop = merchant(peer.url)
         auth.token(shop)

@@ -20,7 +20,6 @@ from tap_clover_export.clover import origins, responses, transport
 from tap_clover_export.clover.auth import Auth
 from tap_clover_export.clover.client import Client
 from tap_clover_export.clover.responses import ExportAnswer
-from tap_clover_export.clover.token_store import TokenStore
 from tap_clover_export.errors import (
     BadRequestError,
     CloverError,
@@ -34,6 +33,7 @@ from tap_clover_export.planning.windows import Window
 from tap_clover_export.settings.hosts import network_zone
 from tap_clover_export.settings.merchants import Merchant
 from tap_clover_export.settings.secret import Secret
+from tap_clover_export.tokens.store import open_store
 from tests.support import short_timeouts
 from tests.support.harness import ONE, TUESDAY_NOON, clover, sync
 from tests.support.raw_server import Peer, reply
@@ -50,7 +50,7 @@ MEMORY = 8 << 20
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
     """A client of a merchant with a fixed token, that takes files of a megabyte."""
-    auth = Auth(None, TokenStore(tmp_path / "tokens.json"), time.time)
+    auth = Auth(None, open_store(tmp_path / "tokens.json"), time.time)
     client = Client(auth, file_bytes=1 << 20)
     yield client
     client.close()

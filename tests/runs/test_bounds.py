@@ -30,12 +30,12 @@ VICTIM = textwrap.dedent(
     from tap_clover_export.clover.client import Client
     from tap_clover_export.settings.merchants import Merchant
     from tap_clover_export.settings.secret import Secret
-    from tap_clover_export.clover.token_store import TokenStore
+    from tap_clover_export.tokens.store import open_store
     from tap_clover_export.errors import CloverError
 
     url, what = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-    client = Client(Auth("CLIENT", TokenStore(Path("tokens.json")), time.time))
+    client = Client(Auth("CLIENT", open_store(Path("tokens.json")), time.time))
     token = {"refresh_token" if what == "refresh" else "access_token": Secret("t0k3n")}
     shop = Merchant("AAAA1111AAAA1", "sandbox", url, times.from_seconds(0), **token)
     file = tempfile.TemporaryFile(buffering=0)

@@ -18,13 +18,13 @@ from singer_sdk.logging import StructuredFormatter
 from tap_clover_export.clover import transport
 from tap_clover_export.clover.auth import Auth
 from tap_clover_export.clover.client import Client
-from tap_clover_export.clover.token_store import TokenStore
 from tap_clover_export.errors import CloverError, TokenStoreError
 from tap_clover_export.settings.secret import Secret
 from tap_clover_export.settings.settings import read
 from tap_clover_export.simulator.faults import fault as kinds_of
 from tap_clover_export.simulator.service.signed_urls import Links
 from tap_clover_export.tap import TapCloverExport
+from tap_clover_export.tokens.store import open_store
 from tests.runs.test_faults import LASTING, PASSING
 from tests.support.harness import ONE, TOKENS, TWO, clover, command, config_for, sync
 from tests.support.harness import write_config as write
@@ -50,7 +50,7 @@ class Search:
         tokens = simulator._clover.tokens
         options = simulator.options
         secrets = {*options.merchants.values(), *options.refresh_tokens.values(), *self.signatures}
-        secrets |= {*tokens._access, *tokens._refresh, *tokens._spent}
+        secrets |= {*tokens._access, *tokens._refresh, *tokens._spent, *tokens._void}
         assert len(secrets) > 1
         whole = "\n".join(t if isinstance(t, str) else t.decode() for t in texts)
         return {secret for secret in secrets if secret in whole or secret[:24] in whole}
@@ -100,7 +100,8 @@ def everything(outcome: Outcome, path: Path) -> Iterator[str | bytes]:
     """What a run leaves to be seen; the store alone holds tokens."""
     yield from (outcome.output, outcome.log, json.dumps(outcome.states))
     yield from (str(file) for file in path.rglob("*"))
-    yield from (file.read_text() for file in path.rglob("*") if "tokens.json" not in file.name)
+    files = (one for one in path.rglob("*") if one.is_file() and "tokens.json" not in str(one))
+    yield from (file.read_text() for file in files)
 
 
 @pytest.mark.parametrize("where", ["create", "poll", "download"])
@@ -181,7 +182,7 @@ def test_objects_amid_a_run(
     monkeypatch.setattr(Client, "download", look)
     with shop(days=2) as simulator:
         assert run(simulator, tmp_path).code == 0
-        assert {"Auth", "Client", "Export", "Merchant", "Settings", "TokenStore"} <= set(shown)
+        assert {"Auth", "Client", "Export", "Merchant", "Settings", "DiskStore"} <= set(shown)
         assert search.found(simulator, *shown.values()) == set()
 
 
@@ -254,7 +255,7 @@ def test_exceptions_and_dumps(
         settings = read(
             rotating(tmp_path, simulator), TapCloverExport.config_jsonschema["properties"]
         )
-        auth = Auth("CLIENT", TokenStore(settings.token_store), simulator.clock.now)
+        auth = Auth("CLIENT", open_store(settings.token_store), simulator.clock.now)
         client = Client(auth)
         client.check(settings.merchants[0])
         links = Links()

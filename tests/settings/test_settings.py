@@ -70,7 +70,7 @@ def test_defaults_are_the_contracts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             ),
         ),
         client_id=None,
-        token_store=tmp_path / "tap-clover-export" / "tokens.json",
+        token_store=tmp_path / "tap-clover-export" / "tokens",
         end=None,
         lookback=dt.timedelta(days=7),
         late_changes=dt.timedelta(days=90),
@@ -565,14 +565,56 @@ def test_homes_of_unknown_users_are_refused(name: str) -> None:
     assert _reasons(**{name: "~no-such-user/x"})[0].startswith(name)
 
 
+def test_a_store_of_an_older_version_stays_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default is the file's place where there is one."""
+    monkeypatch.setenv("MELTANO_PROJECT_ROOT", str(tmp_path))
+    older = tmp_path / ".meltano" / "tap-clover-export" / "tokens.json"
+    older.parent.mkdir(parents=True)
+    older.touch()
+    assert _read().token_store == older
+
+
+def test_a_store_may_be_a_database() -> None:
+    """An address is no path, and a secret."""
+    url = "postgresql://me:pass@host/db"
+    assert _read(token_store=url).token_store == Secret(url)
+    assert "pass" not in repr(_read(token_store=url))
+
+
+KEYS = ("cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=", "A" * 43 + "=")
+
+
+@pytest.mark.parametrize("between", [",", " ", ", ", "\n"])
+def test_a_key_may_be_followed_by_the_one_before(between: str) -> None:
+    """One or two keys are read, in their order; anything else is a reason."""
+    assert _read(token_key=KEYS[0]).token_keys == (Secret(KEYS[0]),)
+    assert _read(token_key=between.join(KEYS)).token_keys == tuple(map(Secret, KEYS))
+    for wrong in ("key", KEYS[0][:-1], f"{KEYS[0]},key", ",".join([*KEYS, KEYS[0]]), "A" * 44):
+        (reason,) = _reasons(token_key=wrong)
+        assert reason.startswith("token_key is not usable; give one that is made as")
+        assert wrong not in reason
+
+
+def test_a_login_may_be_named() -> None:
+    """A merchant's login is named by its fingerprint, and by nothing that only looks so."""
+    named = {"access_token": None, "client_id": "C", "refresh_token": "stored:" + "0a" * 16}
+    assert _read(**named).merchants[0].refresh_token
+    named["refresh_token"] = "stored:0a"
+    assert _reasons(**named) == [
+        "The refresh_token of merchant M1 names no login; give it as --login printed it."
+    ]
+
+
 def test_token_store_lies_in_the_meltano_project(monkeypatch: pytest.MonkeyPatch) -> None:
     """By default the store is Meltano's project's, else the user's state directory's."""
     monkeypatch.setenv("MELTANO_PROJECT_ROOT", "/project")
-    assert _read().token_store == Path("/project/.meltano/tap-clover-export/tokens.json")
+    assert _read().token_store == Path("/project/.meltano/tap-clover-export/tokens")
     monkeypatch.delenv("MELTANO_PROJECT_ROOT")
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setenv("HOME", "/home/x")
-    assert _read().token_store == Path("/home/x/.local/state/tap-clover-export/tokens.json")
+    assert _read().token_store == Path("/home/x/.local/state/tap-clover-export/tokens")
 
 
 @pytest.mark.parametrize(
@@ -771,13 +813,13 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _reasons(**rotating) == [
         (
             "token_store is not set and this user has no home directory; "
-            "give the path of a file that this user can write."
+            "give a path where this user can write."
         )
     ]
     monkeypatch.setenv("XDG_STATE_HOME", "state")  # not absolute: as if it were not set
     assert _reasons(**rotating)
     monkeypatch.setenv("XDG_STATE_HOME", "/state")
-    assert _read(**rotating).token_store == Path("/state/tap-clover-export/tokens.json")
+    assert _read(**rotating).token_store == Path("/state/tap-clover-export/tokens")
 
 
 @pytest.mark.parametrize(("given", "mib"), [(None, 256), ("", 256), ("1", 1), (" 4096 ", 4096)])

@@ -18,7 +18,9 @@ ERRORS = {"summary"}
 """... but for this module of theirs."""
 
 NOT_SAID = {"compile", "cast", "info", "debug", "Property", "Option"}
-"""Calls whose text is a pattern, a type, a help, or a line of the log that is no trouble."""
+NOT_SAID |= {"text", "send_header", "_say", "_ask"}
+"""Calls whose text is a pattern, a type, a help, SQL, what a login asks for and says, or a line of
+the log that is no trouble."""
 
 SWALLOWED = {"{} is not a time such as 2026-01-31T00:00:00Z"}
 """Whoever catches these says it in other words."""

@@ -32,6 +32,12 @@ API = re.compile(
     r"(?:(?P<exports>/exports)(?:/(?P<export>[^/]+))?)?/?"
 )
 FILE = re.compile(r"/(?P<merchant>[^/]+)/(?P<export>[^/]+)/(?P<number>\d+)\.json")
+OAUTH = {
+    "refresh": {"POST"},
+    "recovery": {"POST"},
+    "token": {"POST"},
+    "authorize": {"GET", "POST"},
+}
 PATIENCE = 5.0
 
 
@@ -74,7 +80,7 @@ class Routes:
             wanted if isinstance(wanted, str) else None,
             fresh=export is not None and export.polls == 0,
             finished=export is not None and await self._finished(export),
-            token=None if kind == "refresh" else _token(request) or "none",
+            token=None if kind in OAUTH else _token(request) or "none",
         )
 
         def act(fault: Fault | None) -> Answer:
@@ -156,8 +162,8 @@ class Routes:
 
     def _act(self, request: web.Request, call: Call, export: Export | None, body: bytes) -> Answer:
         kind, merchant = call.kind, call.merchant or ""
-        if kind == "refresh":
-            return self.clover.refresh(body)
+        if kind in OAUTH:
+            return self.clover.answer_oauth(kind, request.query, body)
         if kind == "other":
             return say(HTTPStatus.NOT_FOUND, "Not Found")
         refusal = self.clover.authorize(
@@ -185,8 +191,9 @@ class Routes:
 
 
 def _route(request: web.Request) -> tuple[str, str | None, str | None]:
-    if request.path == "/oauth/v2/refresh" and request.method == "POST":
-        return "refresh", None, None
+    kind = request.path.removeprefix("/oauth/v2/")
+    if kind != request.path and kind in OAUTH and request.method in OAUTH[kind]:
+        return kind, None, None
     match = API.fullmatch(request.path)
     if not match:
         return "other", None, None

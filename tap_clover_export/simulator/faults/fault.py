@@ -10,7 +10,17 @@ from http import HTTPStatus
 from tap_clover_export.simulator.options import CLOVERS_LIMITS
 from tap_clover_export.simulator.service.descriptions import TIME_FORMS
 
-WHERE = ("create", "poll", "download", "refresh", "merchant", "any")
+WHERE = (
+    "create",
+    "poll",
+    "download",
+    "refresh",
+    "recovery",
+    "token",
+    "authorize",
+    "merchant",
+    "any",
+)
 SPEC = re.compile(
     r"(?P<where>[a-z]+)(?:\[(?P<merchant>[^/\]]*)(?:/(?P<type>[A-Z]*))?\])?"
     r":(?P<kind>[\w-]+)(?:[:=](?P<arg>.*?))?(?:\*(?P<times>\d+))?(?:@(?P<after>\d+))?"
@@ -39,7 +49,7 @@ class Call:
     """A request, as far as faults look at it.
 
     Attributes:
-        kind: create, poll, download, refresh, merchant or other.
+        kind: create, poll, download, refresh, recovery, token, authorize, merchant or other.
         merchant: Whose data it is about.
         type: The type of export.
         fresh: Whether it is the first poll of an export.
@@ -60,7 +70,7 @@ class Fault:
     """Something that goes wrong with requests of one kind.
 
     Attributes:
-        where: create, poll, download, refresh, merchant or any.
+        where: create, poll, download, refresh, recovery, token, authorize, merchant or any.
         kind: What goes wrong: a status, or one of the names above.
         arg: More about it, such as seconds, a status or headers.
         times: How often; always when left out.

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tap_clover_export.simulator.records.store import TYPES, Span, Store
-from tap_clover_export.simulator.service import opening_hours
+from tap_clover_export.simulator.service import login_page, opening_hours
 from tap_clover_export.simulator.service.descriptions import describe, path
 from tap_clover_export.simulator.service.exports import Export, divide
 from tap_clover_export.simulator.service.rate_limits import RateLimiter
@@ -93,12 +93,16 @@ class Clover:
         """Tell about a merchant."""
         return Answer.of(HTTPStatus.OK, {"id": merchant, "name": f"Shop {merchant[:4].title()}"})
 
-    def refresh(self, body: bytes) -> Answer:
-        """Give a new pair of tokens for a refresh token."""
-        content = decode(body)
-        pair = self.tokens.rotate(
-            content.get("client_id"), content.get("refresh_token"), self.seconds()
-        )
+    def answer_oauth(self, kind: str, query: Mapping[str, str], body: bytes) -> Answer:
+        """Let a merchant log in, or give a pair for a code, a refresh or a recovery token."""
+        if kind == "authorize":
+            return self._log_in(query, body)
+        kinds = {
+            "refresh": self.tokens.rotate,
+            "recovery": self.tokens.recover,
+            "token": self.tokens.redeem,
+        }
+        pair = kinds[kind](decode(body), self.seconds())
         return (
             Answer.of(HTTPStatus.OK, pair)
             if pair
@@ -159,6 +163,22 @@ class Clover:
     def close(self) -> None:
         """Stop gathering."""
         self._gatherer.shutdown(cancel_futures=True)
+
+    def _log_in(self, query: Mapping[str, str], form: bytes) -> Answer:
+        """Show the page on which a merchant agrees to the app; with its form, send it back."""
+        client_id, back = query.get("client_id", ""), query.get("redirect_uri", "")
+        if not self.tokens.knows(client_id):
+            return login_page.refuse("There is no such app.")
+        if not login_page.may_redirect(back):
+            return login_page.refuse("The redirect_uri is not one of the app's.")
+        merchant = login_page.read(form).get("merchant_id")
+        if merchant not in self.merchants():
+            return login_page.show(self.merchants(), client_id)
+        fields = {"merchant_id": merchant, "employee_id": "DFLTEMPLOYEE", "client_id": client_id}
+        fields["code"] = self.tokens.grant(merchant, self.seconds())
+        if "state" in query:
+            fields["state"] = query["state"]
+        return login_page.redirect(back, fields)
 
     def _refuse(self, start: int, end: int) -> Answer | None:
         widest = self.options.max_window_days * DAY

@@ -1,0 +1,1 @@
+"""`--login`: a merchant agrees at Clover, and the first pair of a chain is kept."""

@@ -1,0 +1,1 @@
+"""Where rotated tokens are kept."""
