@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from .client import MERCHANTS, OTHER, SHOP, TOKEN, Client
 
@@ -79,3 +80,58 @@ def test_a_refresh_token_belongs_to_an_app(serve: Callable[..., Client]) -> None
     client = serve(refresh_tokens={SHOP: "first"}, client_id="APP")
     assert refresh(client, "first") == 401
     assert "access_token" in refresh(client, "first", "APP")
+
+
+def post(client: Client, kind: str, **body: str) -> Any:
+    """Ask for a pair; the answer's status without one."""
+    answer = client.session.post(
+        f"{client.simulator.url}/oauth/v2/{kind}", json={"client_id": "CLIENT", **body}
+    )
+    return answer.json() if answer.status_code == 200 else answer.status_code
+
+
+def test_a_pair_that_was_never_used_is_recovered(serve: Callable[..., Client]) -> None:
+    """The token before it gives another pair, for two weeks, until the newer one is used."""
+    client = serve(merchants={}, refresh_tokens={SHOP: "first"})
+    lost = refresh(client, "first")
+    app = {"client_secret": "SECRET", "recovery_token": "first"}
+    assert post(client, "recovery", **app | {"client_secret": "x"}) == 401
+    assert post(client, "recovery", **app | {"recovery_token": lost["refresh_token"]}) == 401
+    pair = post(client, "recovery", **app)
+    assert refresh(client, lost["refresh_token"]) == 401
+    again = post(client, "recovery", **app)
+    assert refresh(client, pair["refresh_token"]) == 401
+    client.simulator.clock.advance(14 * 86_400 + 1)
+    assert post(client, "recovery", **app) == 401
+    newest = refresh(client, again["refresh_token"])
+    assert post(client, "recovery", **app | {"recovery_token": "first"}) == 401
+    assert refresh(client, newest["refresh_token"])["access_token"]
+    assert client.simulator.spent_twice == []
+
+
+def test_a_merchant_logs_in(serve: Callable[..., Client]) -> None:
+    """The page names the app and sends the browser back with a code, which works once."""
+    client = serve(merchants={SHOP: TOKEN, OTHER: "x"})
+    page = f"{client.simulator.url}/oauth/v2/authorize"
+    asked = {"client_id": "CLIENT", "redirect_uri": "http://127.0.0.1:1/", "state": "a&b"}
+    shown = client.session.get(page, params=asked)
+    assert shown.status_code == 200
+    assert SHOP in shown.text
+    assert OTHER in shown.text
+    for wrong in ({"client_id": "<b>"}, {"redirect_uri": "javascript:x"}):
+        refused = client.session.get(page, params=asked | wrong)
+        assert refused.status_code == 400
+        assert "<b>" not in refused.text
+    sent = client.session.post(
+        page, params=asked, data={"merchant_id": OTHER}, allow_redirects=False
+    )
+    assert sent.status_code == 302
+    back, _, query = sent.headers["Location"].partition("?")
+    answer = {name: values[0] for name, values in parse_qs(query).items()}
+    assert back == "http://127.0.0.1:1/"
+    assert (answer["merchant_id"], answer["state"]) == (OTHER, "a&b")
+    app = {"client_secret": "SECRET", "code": answer["code"]}
+    assert post(client, "token", **app | {"code": "other"}) == 401
+    pair = post(client, "token", **app)
+    assert post(client, "token", **app) == 401
+    assert refresh(client, pair["refresh_token"])["access_token"]

@@ -1,0 +1,1 @@
+"""`--login`, against the page of the local Clover."""
