@@ -373,65 +373,6 @@ def test_a_refresh_that_hangs_holds_up_nobody_else(
         assert len(list(path.glob("*.json"))) == 2
 
 
-CROWD = textwrap.dedent(
-    """
-    import json, sys, time, threading
-    from pathlib import Path
-    from tap_clover_export import times
-    from tap_clover_export.clover.auth import Auth
-    from tap_clover_export.clover.client import Client
-    from tap_clover_export.settings.merchants import Merchant
-    from tap_clover_export.settings.secret import Secret
-    from tap_clover_export.tokens.store import open_store
-
-    path, url, tokens, seconds, shift = sys.argv[1:]
-    now = lambda: time.time() + float(shift)
-    client = Client(Auth("CLIENT", open_store(Path(path)), now))
-    shops = [
-        Merchant(name, "sandbox", url, times.from_seconds(0), refresh_token=Secret(token))
-        for name, token in json.loads(tokens).items()
-    ]
-    faults = []
-
-    def work(first):
-        end, number = time.monotonic() + float(seconds), first
-        try:
-            while time.monotonic() < end:
-                number += 1
-                client.check(shops[number % len(shops)])
-                time.sleep(0.01)
-        except Exception as error:
-            faults.append(repr(error))
-
-    threads = [threading.Thread(target=work, args=[n]) for n in range(4)]
-    for thread in threads: thread.start()
-    for thread in threads: thread.join()
-    sys.exit(" ".join(faults) or None)
-    """
-)
-
-
-def test_no_token_is_spent_twice_over_threads_and_processes(path: Path, long: bool) -> None:
-    """4 merchants with 3-second tokens, 4 threads in 2 processes: each token is spent once."""
-    seconds = 180.0 if long else 4.5
-    with rotating(refresh_tokens=FOUR, token_seconds=3) as shop:
-        shop.clock.frozen = False
-        shift = shop.clock.now() - time.time()
-        arguments = [str(path), shop.url, json.dumps(FOUR), str(seconds), str(shift)]
-        crowd = [
-            subprocess.Popen([sys.executable, "-c", CROWD, *arguments], stderr=subprocess.PIPE)
-            for _ in range(2)
-        ]
-        for process in crowd:
-            _, faults = process.communicate(timeout=seconds + 60)
-            assert process.returncode == 0, faults.decode()
-        assert shop.spent_twice == []
-        asked = [r.time for r in shop.requests]
-        span = max(asked) - min(asked)  # longer where one of them starts late
-        assert 4 * (seconds / 3 - 1) <= refreshes(shop) <= 4 * (span / 2 + 2)
-        assert {r.status for r in shop.requests if r.kind == "refresh"} == {200}
-
-
 # Interruptions
 
 

@@ -74,7 +74,7 @@ class Nursery(ForkServer):
 class Child:
     """A forked tap process; its number stays its own until its end was seen."""
 
-    def __init__(self, nursery: Nursery, pid: int) -> None:
+    def __init__(self, nursery: ForkServer, pid: int) -> None:
         self._nursery = nursery
         self.pid = pid
         self.returncode: int | None = None
