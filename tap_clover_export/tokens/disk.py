@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 ROOM_BYTES = 1 << 16
 """More than a pair takes, however long its tokens are."""
 
+_ROOM = os.urandom(ROOM_BYTES)  # which no file system makes smaller
+
 UNUSED_SECONDS = 366 * 86_400.0
 """Clover's refresh tokens live 365 days: a chain that was not used for longer is dead."""
 
@@ -181,7 +183,7 @@ class _DiskTurn:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_next(self._name), dir_fd=self._folder)
             self._room = files.created(_next(self._name), self._folder)
-            self._room.write(os.urandom(ROOM_BYTES))  # which no file system makes smaller
+            self._room.write(_ROOM)
             files.sync(self._room)
 
     def put(self, pair: TokenPair) -> None:

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tap_clover_export.demo.postgres import Database
     from tap_clover_export.simulator import Simulator
     from tests.support.harness import Outcome
 
 FIRST = "first-token-of-one"
+APP, KEY, PASSWORD = "s3cret-0f-the-app", "k3y-".ljust(43, "A") + "=", "pa55word-of-db"
 
 
 class Search:
@@ -50,6 +52,7 @@ class Search:
         tokens = simulator._clover.tokens
         options = simulator.options
         secrets = {*options.merchants.values(), *options.refresh_tokens.values(), *self.signatures}
+        secrets |= {options.client_secret, *tokens._codes, KEY, PASSWORD}
         secrets |= {*tokens._access, *tokens._refresh, *tokens._spent, *tokens._void}
         assert len(secrets) > 1
         whole = "\n".join(t if isinstance(t, str) else t.decode() for t in texts)
@@ -79,15 +82,16 @@ def rotating(path: Path, simulator: Simulator, **more: Any) -> dict[str, Any]:
             {"merchant_id": TWO, "access_token": TOKENS[TWO]},
         ],
         client_id="CLIENT",
-        token_store=str(path / "tokens.json"),
-        **more,
+        client_secret=APP,
+        token_key=KEY,
+        **{"token_store": str(path / "tokens.json")} | more,
     )
 
 
 def shop(**options: Any) -> contextlib.AbstractContextManager[Simulator]:
     """A local Clover with tokens of both kinds."""
     usual = {"days": 40, "orders_per_day": 3, "objects_per_file": 20}
-    tokens = {"merchants": (TWO,), "refresh_tokens": {ONE: FIRST}}
+    tokens = {"merchants": (TWO,), "refresh_tokens": {ONE: FIRST}, "client_secret": APP}
     return clover(**usual | tokens | options)
 
 
@@ -198,12 +202,33 @@ def test_lasting_faults(search: Search, tmp_path: Path, long: bool) -> None:
 
 @pytest.mark.parametrize("fault", ["401", "reset-after", "short"])
 def test_a_lost_refresh(search: Search, tmp_path: Path, fault: str) -> None:
-    """The sentence that sends a person to log in again shows no secret."""
+    """Neither a recovery nor the sentence that sends a person to log in again shows a secret."""
     with shop(days=2) as simulator:
         simulator.faults.add(f"refresh:{fault}*1")
+        simulator.faults.add("recovery:500*1")
+        simulator.faults.add("recovery:401*1")
         outcome = run(simulator, tmp_path)
         assert "log in to Clover again" in outcome.sentence
-        assert search.found(simulator, *everything(outcome, tmp_path)) == set()
+        for one in (outcome, run(simulator, tmp_path)):
+            assert search.found(simulator, *everything(one, tmp_path)) == set()
+
+
+def test_a_database(search: Search, tmp_path: Path, database: Database) -> None:
+    """One that works and one that is not there show no secret, the password included."""
+    works = database.sqlalchemy_url.replace("postgres:@", f"postgres:{PASSWORD}@")
+    with shop(days=2) as simulator, structured_log() as log:
+        outcome = run(simulator, tmp_path, token_store=works)
+        assert outcome.code == 0, outcome.log
+        rows = database.query("select content from tap_clover_export_tokens")
+        assert rows[-1].content.startswith("gAAAAA")
+        gone = run(
+            simulator,
+            tmp_path,
+            token_store=f"postgresql://me:{PASSWORD}@127.0.0.1:9/db",
+        )
+        assert "token_store can't be used (" in gone.sentence
+        seen = [text for one in (outcome, gone) for text in everything(one, tmp_path)]
+        assert search.found(simulator, *seen, log.getvalue()) == set()
 
 
 def test_storms(search: Search, tmp_path: Path, long: bool) -> None:
@@ -255,7 +280,8 @@ def test_exceptions_and_dumps(
         settings = read(
             rotating(tmp_path, simulator), TapCloverExport.config_jsonschema["properties"]
         )
-        auth = Auth("CLIENT", open_store(settings.token_store), simulator.clock.now)
+        store = open_store(settings.token_store, settings.token_keys)
+        auth = Auth("CLIENT", store, simulator.clock.now, settings.client_secret)
         client = Client(auth)
         client.check(settings.merchants[0])
         links = Links()
