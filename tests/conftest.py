@@ -31,6 +31,9 @@ TOGETHER = {
     "simulator/test_data.py": "data",
     "project/test_package.py": "package",
     "preview/test_page_browser.py": "browser",
+    "login/test_login_browser.py": "browser",
+    "tokens/test_database.py": "tokens",
+    "runs/test_token_kills.py": "tokens",
 }
 """Files whose fixtures are costly, or stand in one place: one worker runs each group."""
 
