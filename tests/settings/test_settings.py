@@ -591,7 +591,7 @@ def test_a_key_may_be_followed_by_the_one_before(between: str) -> None:
     """One or two keys are read, in their order; anything else is a reason."""
     assert _read(token_key=KEYS[0]).token_keys == (Secret(KEYS[0]),)
     assert _read(token_key=between.join(KEYS)).token_keys == tuple(map(Secret, KEYS))
-    for wrong in ("key", KEYS[0][:-1], f"{KEYS[0]},key", ",".join([*KEYS, KEYS[0]]), "A" * 44):
+    for wrong in ("k3y", KEYS[0][:-1], f"{KEYS[0]},k3y", ",".join([*KEYS, KEYS[0]]), "A" * 44):
         (reason,) = _reasons(token_key=wrong)
         assert reason.startswith("token_key is not usable; give one that is made as")
         assert wrong not in reason
