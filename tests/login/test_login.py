@@ -114,10 +114,7 @@ def test_a_login_exports(shop: Simulator, tmp_path: Path) -> None:
     tokens = shop._clover.tokens
     for secret in ("SECRET", *tokens._access, *tokens._refresh):
         assert secret not in said
-    assert [one.name for one in (tmp_path / "tokens").glob("*.*")] == [
-        f"{chain.name}.json",
-        ".locks",
-    ]
+    assert [one.name for one in (tmp_path / "tokens").glob("*.json")] == [f"{chain.name}.json"]
     merchants = [{"merchant_id": ONE, "refresh_token": setting}]
     for _ in range(3):
         outcome = sync(

@@ -171,9 +171,11 @@ def test_chains_not_used_for_a_year_go(url: str) -> None:
     store = open_store(Secret(url))
     put(store)
     put(store, OTHER)
-    with connections.Connections(Secret(url)).begin() as connection:
+    aside = connections.Connections(Secret(url))
+    with aside.begin() as connection:
         old = sa.update(connections.table).where(connections.table.c.chain == CHAIN.name)
         connection.execute(old.values(used=connections.table.c.used - 367 * 86_400))
+    aside.close()
     store.close()
     store = open_store(Secret(url))
     put(store, OTHER)
@@ -287,5 +289,7 @@ def test_an_sqlite_file_is_this_user_s_alone(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
     link = tmp_path / "link.db"
     link.symlink_to(file)
+    store = open_store(Secret(f"sqlite:///{link}"))
     with pytest.raises(TokenStoreError, match="can't be used"):
-        open_store(Secret(f"sqlite:///{link}")).get(CHAIN)
+        store.get(CHAIN)
+    store.close()
