@@ -98,7 +98,7 @@ def test_four_machines(users: TokenUsers, what: dict[str, Any], tmp_path: Path, 
             crowd[number].send_signal(signal.SIGKILL)
             assert wait(crowd[number]) == -signal.SIGKILL
             crowd[number] = start()
-        _until(shop, refreshes(shop) + 8)
+        _until(shop, refreshes(shop) + 4)
         assert [one.poll() for one in crowd] == [None] * 4
         for one in crowd:
             with ended(one):
