@@ -10,6 +10,7 @@ import io
 import logging
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -21,6 +22,7 @@ from tap_clover_export.errors import (
     BodyTooLargeError,
     TransientError,
 )
+from tap_clover_export.settings.hosts import network_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +46,9 @@ ANSWER_BYTES = 16 << 20
 
 
 CHUNK = 1 << 17
+
+_DIRECTLY = {"http": "", "https": "", "all": ""}
+"""No proxy, whatever the environment says: another machine's loopback is not this one's."""
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -162,6 +167,7 @@ def send(
             stream=True,
             allow_redirects=False,
             timeout=TIMEOUT,
+            proxies=_DIRECTLY if network_zone(urlsplit(url).hostname) == "loopback" else None,
         ) as response,
     ):
         yield response

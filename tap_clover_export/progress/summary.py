@@ -11,7 +11,7 @@ from tap_clover_export import times
 from tap_clover_export.planning.plan import Purpose
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from pendulum import DateTime
 
@@ -60,8 +60,8 @@ class Failure:
         end = times.to_text(self.window.end)
         return f"{_LEFT[self.purpose]} of {self.partition} before {end}"
 
-    def fields(self) -> dict[str, str | None]:
-        """For programs."""
+    def fields(self, said: Collection[str] = ()) -> dict[str, str | None]:
+        """For programs; without the advice where that is said elsewhere."""
         start, end = self.missing
         return {
             "merchant_id": self.partition.merchant.id,
@@ -70,20 +70,32 @@ class Failure:
             "purpose": str(self.purpose),
             "from": times.to_text(start) if start else None,
             "to": times.to_text(end) if end else None,
-            "reason": self.reason,
+            "reason": in_brief(self.reason) if advice(self.reason) in said else self.reason,
         }
+
+
+def in_brief(reason: str) -> str:
+    """A reason without its advice."""
+    return reason.rpartition("; ")[0] or reason
+
+
+def advice(reason: str) -> str:
+    """What a reason says to do."""
+    return reason.rpartition("; ")[2]
 
 
 def missing(failures: Sequence[Failure]) -> str | None:
     """What is missing and what to do, in one sentence; None where nothing is.
 
-    The log has one structured line for each failure before it.
+    The log has one structured line for each failure before it; each advice is given once.
     """
-    for failure in failures:
-        logger.error("INCOMPLETE: %s", json.dumps(failure.fields()))
     if not failures:
         return None
     first, others = failures[0], failures[1:]
+    said = {advice(first.reason)}
+    for failure in failures:
+        logger.error("INCOMPLETE: %s", json.dumps(failure.fields(said)))
+        said.add(advice(failure.reason))
     sentence = f"Missing: {first}: {first.reason}"
     if others:
         names = ", ".join(str(failure.partition) for failure in others[:NAMED])

@@ -19,6 +19,7 @@ from tap_clover_export.exports.outcomes import (
     Split,
     Working,
 )
+from tap_clover_export.progress.summary import in_brief
 from tap_clover_export.scheduling.admission import Admission
 from tap_clover_export.scheduling.backlog import Backlog
 from tap_clover_export.scheduling.downloads import Downloads
@@ -124,7 +125,7 @@ class Scheduler:
         if export.cancelled:
             return
         level = logging.DEBUG if reason in self._said_reasons else logging.ERROR
-        logger.log(level, "%s: %s.", backlog.partition, reason)
+        logger.log(level, "%s: %s.", backlog.partition, in_brief(reason))
         self._said_reasons.add(reason)
         self._stats.failed(backlog.partition)
         for cancelled in backlog.fail(export, reason):

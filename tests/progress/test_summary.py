@@ -18,10 +18,12 @@ T1_TEXT, T2_TEXT, T3_TEXT = map(times.to_text, (T1, T2, T3))
 LATE = None, T3_TEXT
 
 
-def failure(merchant: str, purpose: Purpose = Purpose.NEW) -> Failure:
+def failure(
+    merchant: str, purpose: Purpose = Purpose.NEW, reason: str = "it broke; mend it"
+) -> Failure:
     """The orders of a merchant that can't go on with a window."""
     partition = Partition(Merchant(merchant, "eu", "", T1), "orders")
-    return Failure(partition, "it broke; mend it", purpose, Window(T2, T3))
+    return Failure(partition, reason, purpose, Window(T2, T3))
 
 
 def test_nothing_is_missing(caplog: pytest.LogCaptureFixture) -> None:
@@ -52,7 +54,7 @@ def test_one_failure(
     end: str | None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The sentence says which part is missing, why and what to do; a line for programs the same."""
+    """The sentence says which part is missing, why and what to do; a line for programs why."""
     found = summary.missing([failure("M1", purpose)])
     assert found == f"Missing: {words}: it broke; mend it."
     (line,) = caplog.messages
@@ -63,8 +65,18 @@ def test_one_failure(
         "purpose": str(purpose),
         "from": start,
         "to": end,
-        "reason": "it broke; mend it",
+        "reason": "it broke",
     }
+
+
+def test_advice_is_given_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The first failure's in the last sentence, another one's with the first that needs it."""
+    reasons = ["it broke; mend it", "again; mend it", "gone; look", "gone; look", "odd"]
+    found = summary.missing([failure(f"M{n}", reason=why) for n, why in enumerate(reasons)])
+    assert found
+    told = [json.loads(line.removeprefix("INCOMPLETE: "))["reason"] for line in caplog.messages]
+    assert told == ["it broke", "again", "gone; look", "gone", "odd"]
+    assert found.count("mend it") == 1
 
 
 def test_many_failures(caplog: pytest.LogCaptureFixture) -> None:
