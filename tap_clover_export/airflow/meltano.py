@@ -122,11 +122,12 @@ def own_folder(setup: Setup, name: str) -> Path:
     top = Path(setup.folder or tempfile.gettempdir(), f"clover-export-{os.getuid()}")
     folder = top / of_project / name
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        top.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = top.lstat()
         if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
             raise MeltanoError(f"{top} is not this user's own folder; remove it.")
         top.chmod(0o700)
+        folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError):  # made by who may, or by the image
             system.mkdir(exist_ok=True)
         shared = set(system.iterdir()) if system.is_dir() else set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -198,10 +199,11 @@ def world(
             BIN.parent.parent / "airflow-meltano",
         )
         project.install(TAP, LOADER)
+        environment = dict(project.environment.items() - os.environ.items())
         running.add(
             "world",
             f"""
-os.environ.update({project.environment!r})
+os.environ.update({environment!r})
 clover_export(
     {str(project.folder)!r},
     meltano={str(Path(sys.executable).with_name("meltano"))!r},
@@ -210,8 +212,8 @@ clover_export(
     chunks={CHUNKS},
     at_once={AT_ONCE},
     exports_each={SLOTS},
-    retry_seconds=20,
-    grace_seconds=20,
+    retry_seconds=60,
+    grace_seconds=60,
     alert=ALERT,
 )
 """,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -196,6 +197,16 @@ def test_what_can_not_be_used_is_told_by_name(arguments: dict[str, object], reas
     """The argument, and what to give."""
     with pytest.raises(SetupError, match=reason):
         Setup("/", **arguments)  # type: ignore[arg-type]
+
+
+def test_the_page_names_every_argument() -> None:
+    """With its default, where that is a number or a text."""
+    page = (Path(__file__).parents[2] / "docs/many-merchants.md").read_text(encoding="utf-8")
+    for field in dataclasses.fields(Setup):
+        (line, *_) = [line for line in page.splitlines() if f"`{field.name}`" in line] or [""]
+        assert line or field.name == "project", field.name
+        if isinstance(field.default, (int, str)):
+            assert str(field.default) in line
 
 
 @pytest.mark.parametrize(
