@@ -437,6 +437,22 @@ def test_a_chunk_runs_once_at_a_time(tmp_path: Path) -> None:
     assert said == ["at work"]
 
 
+def test_a_meltano_that_is_left_alone_keeps_its_chunk(tmp_path: Path) -> None:
+    """What guards it can be killed and what it guards live on."""
+    at = fake(tmp_path, "print(os.getppid(), flush=True)\ntime.sleep(600)")
+    short = dataclasses.replace(at, grace_seconds=-9, retry_seconds=0)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        os.kill(int(line), signal.SIGKILL)
+        with pytest.raises(MeltanoError, match="Another run of the same chunk is at work"):
+            Meltano(short, "us-3", [], {}).finish(print)
+
+    assert Meltano(at, "us-3", [], {}).finish(say) == (-signal.SIGKILL, [])
+    expect_gone(int(said[0]))
+
+
 def test_a_run_ends_with_the_task_that_is_killed(tmp_path: Path) -> None:
     """Also with SIGKILL, which leaves the task no time."""
     at = fake(tmp_path, "print(os.getpid(), flush=True)\ntime.sleep(600)")
