@@ -40,7 +40,7 @@ test-lowest: .venv/.test ## Run the core tests with the oldest dependencies that
 		--constraints requirements.txt --group core
 	.venv/lowest/bin/python -m pytest -n auto --dist loadgroup $(LOWEST:%=tests/%) $(ARGS)
 
-test-airflow: .venv/.test .venv/airflow/.installed ## Run the DAG for 40 merchants in a real Airflow
+test-airflow: .venv/.test .venv/airflow/.installed .venv/airflow-oldest/.installed ## Run the DAGs in a real Airflow
 	$(bin)/python -m pytest -x tests/airflow $(ARGS)
 
 bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
@@ -83,8 +83,11 @@ clean: ## Remove the environment and caches
 .venv/.%: $(inputs)
 	@sh .make/environment $*
 
-.venv/airflow/.installed: tests/airflow/requirements.txt | .venv/.test
-	@echo "Installing Airflow into .venv/airflow ..." >&2
-	@$(bin)/python -m venv --clear .venv/airflow
-	@UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python .venv/airflow/bin/python -r $<
+.venv/airflow/.installed: tests/airflow/requirements.txt
+.venv/airflow-oldest/.installed: tests/airflow/requirements-oldest.txt
+.venv/airflow/.installed .venv/airflow-oldest/.installed: | .venv/.test
+	@echo "Installing Airflow into $(@D) ..." >&2
+	@$(bin)/python -m venv --clear $(@D)
+	@UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python $(@D)/bin/python -r $<
+	@UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python $(@D)/bin/python --no-deps --editable .
 	@touch $@

@@ -59,9 +59,9 @@ class Merchants(Fields):
         common = Merchant("", region, api_url or "", start or _EARLIEST)
         seen: set[str] = set()
         found = False
-        for where, entry in self._entries():
+        for where, entry in self.entries():
             found = True
-            merchant = self._merchant(where, entry, common, end)
+            merchant = self.merchant(where, entry, common, end)
             if merchant and merchant.id in seen:
                 self.reasons.append(f"Merchant {merchant.id} is given twice; give it once.")
             elif merchant:
@@ -73,9 +73,17 @@ class Merchants(Fields):
                 "or merchant_id with access_token."
             )
 
-    def _merchant(
+    def merchant(
         self, where: str, entry: object, common: Merchant, end: DateTime | None
     ) -> Merchant | None:
+        """Read one entry; of what can't be used the reasons are kept.
+
+        Args:
+            where: The words that say where it stands.
+            entry: What stands there.
+            common: What a merchant has that names nothing of its own.
+            end: The time to stop at.
+        """
         if not isinstance(entry, dict):
             self.reasons.append(f"{where} is not an object; give its merchant_id and token.")
             return None
@@ -133,7 +141,7 @@ class Merchants(Fields):
             return None
         return {kind: Secret(token.strip())}
 
-    def _entries(self) -> Iterator[tuple[str, object]]:
+    def entries(self) -> Iterator[tuple[str, object]]:
         """Every merchant given, with the words that say where."""
         if any(name in self.config for name in ("merchant_id", "access_token", "refresh_token")):
             one = ("merchant_id", "access_token", "refresh_token")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 MERCHANTS = {f"SHOP{number:09}": f"token-of-shop-{number}" for number in range(1, 41)}
 DAG = "clover_export_sandbox"
 CHUNKS = 8
-PLACES = 4
+AT_ONCE = 2
 SLOTS = 2
 EXPORT_SECONDS = 1.5
 
@@ -34,6 +35,12 @@ FIRST = SECOND - timedelta(days=1)
 """The made-up shops are asleep in these hours, so that the books stand still during a run."""
 
 START = FIRST - timedelta(days=6)
+
+OPENS = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=8)
+"""Far from now, so that no run starts by its schedule."""
+
+CLOSES = OPENS + timedelta(hours=5)
+NIGHT = f"MON-SUN {OPENS:%H:%M}-{CLOSES:%H:%M}"
 
 
 @dataclass
@@ -61,11 +68,6 @@ class World:
     def run(self) -> str:
         """Trigger the DAG; tells the run's id."""
         return self.airflow.trigger(DAG)
-
-    def finish(self, run: str) -> str:
-        """Wait until a run is over; tells its state."""
-        until(lambda: self.airflow.state(DAG, run) in ("success", "failed"))
-        return self.airflow.state(DAG, run)
 
     def loaded(self) -> dict[str, dict[str, int]]:
         """What PostgreSQL holds, as Clover's books tell it; every row has another id."""
@@ -95,6 +97,41 @@ class World:
         }
 
 
+@dataclass
+class Night:
+    """DAGs in front of a Meltano that does what a test says, at a time that a test says.
+
+    Attributes:
+        folder: Its project.
+        alerts: What was told to the address for alerts.
+    """
+
+    airflow: Airflow
+    folder: Path
+    alerts: list[str]
+
+    def prepare(self, merchants: str, run: str) -> None:
+        """Say who is exported and what `meltano run` does; the region is open."""
+        self.alerts.clear()
+        (self.folder / "merchants.csv").write_text(f"merchant_id,access_token,region\n{merchants}")
+        (self.folder / "run.py").write_text(run)
+        (self.folder / "now").write_text((OPENS + timedelta(minutes=10)).isoformat())
+
+    def alert(self) -> str:
+        """Wait for the one alert of a run."""
+        until(lambda: self.alerts)
+        (alert,) = self.alerts
+        return alert
+
+    def states(self, dag: str, run: str) -> dict[str, str]:
+        """Tell the state of each task, those of chunks by the words of Airflow's page."""
+        self.airflow.finish(dag, run)
+        return {
+            task["rendered_map_index"] or task["task_id"]: task["state"]
+            for task in self.airflow.tasks(dag, run)
+        }
+
+
 @pytest.fixture(scope="session")
 def alerts() -> Iterator[tuple[str, list[str]]]:
     """An address that takes alerts, and what it took."""
@@ -104,8 +141,9 @@ def alerts() -> Iterator[tuple[str, list[str]]]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             taken.append(json.loads(body)["text"])
-            self.send_response(204)
+            self.send_response(200)
             self.end_headers()
+            self.wfile.write(b"ok")
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
@@ -117,15 +155,30 @@ def alerts() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.fixture(scope="session")
+def running(
+    alerts: tuple[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Airflow]:
+    """An Airflow whose folder of DAGs fills as tests need it."""
+    home = tmp_path_factory.mktemp("airflow")
+    hook = {"conn_type": "slackwebhook", "host": alerts[0], "password": "hook"}
+    settings = {
+        "AIRFLOW_CONN_ALERTS": json.dumps(hook),
+        "MELTANO_CLI_DISABLE_VERSION_CHECK": "true",
+        "UV_SYSTEM_CERTS": "1",
+    }
+    with airflow(home, settings) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
 def world(
+    running: Airflow,
     database: Database,
     alerts: tuple[str, list[str]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[World]:
-    """Everything that takes part, up and running."""
-    folder = tmp_path_factory.mktemp("airflow")
-    home = folder / "home"
-    home.mkdir()
+    """Forty merchants, a Clover and a Meltano, behind the DAG of a region."""
+    folder = tmp_path_factory.mktemp("world")
     merchants_file = folder / "merchants.csv"
     with local_clover(
         MERCHANTS,
@@ -133,7 +186,7 @@ def world(
         days=5,
         orders_per_day=8,
         export_seconds=EXPORT_SECONDS,
-        max_concurrent=1000,  # nobody but the pool holds the limit
+        max_concurrent=1000,  # nobody but the DAG holds the limit
     ) as clover:
         project = Project(
             folder,
@@ -141,25 +194,65 @@ def world(
                 "TAP_CLOVER_EXPORT_API_URL": clover.url,
                 "TAP_CLOVER_EXPORT_START_DATE": START.isoformat(),
                 "TAP_CLOVER_EXPORT_POLL_INTERVAL_SECONDS": "0.5",
-                "TAP_CLOVER_EXPORT_MAX_CONCURRENT_EXPORTS": str(SLOTS),
-                "TAP_CLOVER_EXPORT_MERCHANTS_FILE": str(merchants_file),
                 "TARGET_POSTGRES_SQLALCHEMY_URL": database.sqlalchemy_url,
             },
             BIN.parent.parent / "airflow-meltano",
         )
         project.install(TAP, LOADER)
-        settings = {
-            **project.environment,
-            "CLOVER_EXPORT_PROJECT": str(project.folder),
-            "CLOVER_EXPORT_MELTANO": str(Path(sys.executable).with_name("meltano")),
-            "CLOVER_EXPORT_REGIONS": "us,eu,sandbox",
-            "CLOVER_EXPORT_CHUNKS": str(CHUNKS),
-            "CLOVER_EXPORT_PLACES": str(PLACES),
-            "CLOVER_EXPORT_RETRY_SECONDS": "20",
-            "AIRFLOW_VAR_CLOVER_EXPORT_ALERT_URL": alerts[0],
-        }
-        with airflow(home, settings) as running:
-            pool = {"name": "clover_export", "slots": PLACES, "include_deferred": False}
-            running.ask("POST", "pools", pool)
-            until(lambda: running.knows(DAG))
-            yield World(running, clover, database, project, merchants_file, alerts[1])
+        environment = dict(project.environment.items() - os.environ.items())
+        running.add(
+            "world",
+            f"""
+os.environ.update({environment!r})
+clover_export(
+    {str(project.folder)!r},
+    meltano={str(Path(sys.executable).with_name("meltano"))!r},
+    merchants={str(merchants_file)!r},
+    regions=["sandbox"],
+    chunks={CHUNKS},
+    at_once={AT_ONCE},
+    exports_each={SLOTS},
+    retry_seconds=60,
+    grace_seconds=60,
+    alert=ALERT,
+)
+""",
+        )
+        until(lambda: running.knows(DAG))
+        yield World(running, clover, database, project, merchants_file, alerts[1])
+
+
+@pytest.fixture(scope="session")
+def night(
+    running: Airflow, alerts: tuple[str, list[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Night:
+    """Two regions: of the second one's pool nobody has heard."""
+    folder = tmp_path_factory.mktemp("night")
+    (folder / "meltano.py").write_text(
+        "import os, pathlib, sys\n"
+        "if sys.argv[1] == 'run':\n"
+        "    exec(pathlib.Path('run.py').read_text())\n"
+    )
+    running.add(
+        "night",
+        f"""
+hours.now = lambda: pendulum.parse(pathlib.Path({str(folder / "now")!r}).read_text())
+options = {{
+    "project": {str(folder)!r},
+    "meltano": {f"{sys.executable} meltano.py"!r},
+    "folder": {str(folder)!r},
+    "opening_hours": {{"la": {NIGHT!r}, "eu": {NIGHT!r}}},
+    "chunks": 2,
+    "at_once": 1,
+    "retries": 1,
+    "retry_seconds": 1,
+    "grace_seconds": 1,
+    "alert": ALERT,
+}}
+clover_export(**options, regions=["la"])
+(dag,) = clover_export(**options, regions=["eu"], pool="nowhere")
+dag.dagrun_timeout = dt.timedelta(seconds=20)
+""",
+    )
+    until(lambda: running.knows("clover_export_la") and running.knows("clover_export_eu"))
+    return Night(running, folder, alerts[1])

@@ -20,9 +20,22 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator, Mapping
 
-DAGS = Path(__file__).parents[2] / "orchestrate/airflow/dags"
+PREAMBLE = """
+import datetime as dt, os, pathlib
+import pendulum
+from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+from tap_clover_export.airflow import hours
+from tap_clover_export.airflow.dags import clover_export
+
+ALERT = SlackWebhookNotifier(slack_webhook_conn_id="alerts", text="{{ alert }}")
+"""
+"""What DAG files of tests begin with."""
+
 BIN = Path(os.environ.get("AIRFLOW_BIN") or Path(sys.prefix, "airflow/bin"))
 """Where `make test-airflow` installs Airflow."""
+
+OLDEST_BIN = BIN.parents[1] / "airflow-oldest/bin"
+"""And the oldest one that the DAGs are for."""
 
 PATIENCE = 300.0
 GLANCE = 0.2
@@ -47,6 +60,18 @@ class Airflow:
         answer = self._session.request(method, f"{self._url}/{path}", json=content, timeout=60)
         assert answer.ok, (method, path, answer.status_code, answer.text)
         return answer.json()
+
+    def refused(self, method: str, path: str, content: Mapping[str, Any]) -> str:
+        """Send a request that is refused; tells the reason."""
+        answer = self._session.request(method, f"{self._url}/{path}", json=content, timeout=60)
+        assert answer.status_code in (400, 409, 422), (answer.status_code, answer.text)
+        return answer.text
+
+    def add(self, name: str, body: str) -> None:
+        """Add a DAG file, without the second in which it is half written."""
+        whole = self.home / f"{name}.txt"
+        whole.write_text(PREAMBLE + body, encoding="utf-8")
+        whole.rename(self.home / f"dags/{name}.py")
 
     def ready(self) -> bool:
         """Whether scheduler and DAG processor are at work."""
@@ -73,16 +98,34 @@ class Airflow:
         """Tell the state of a run."""
         return str(self.ask("GET", f"dags/{dag}/dagRuns/{run}")["state"])
 
+    def finish(self, dag: str, run: str) -> str:
+        """Wait until a run is over; tells its state."""
+        until(lambda: self.state(dag, run) in ("success", "failed"))
+        return self.state(dag, run)
+
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
-        """Tell the run's exporting tasks, by chunk."""
+        """Tell the run's tasks."""
         path = f"dags/{dag}/dagRuns/{run}/taskInstances?limit=100"
-        tasks = self.ask("GET", path)["task_instances"]
-        return [task for task in tasks if task["task_id"] == "export"]
+        tasks: list[dict[str, Any]] = self.ask("GET", path)["task_instances"]
+        return tasks
+
+    def chunks(self, dag: str, run: str) -> list[dict[str, Any]]:
+        """Tell the run's exporting tasks."""
+        return [task for task in self.tasks(dag, run) if task["task_id"] == "export"]
 
     def log(self, dag: str, run: str, place: int, attempt: int) -> str:
         """Tell the log of an exporting task."""
         folder = f"logs/dag_id={dag}/run_id={run}/task_id=export/map_index={place}"
         return (self.home / folder / f"attempt={attempt}.log").read_text(encoding="utf-8")
+
+    def updates(self, asset: str) -> int:
+        """Tell how often an asset was updated."""
+        events = self.ask("GET", "assets/events?limit=100")["asset_events"]
+        return [event["name"] for event in events].count(asset)
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Set a variable that is there."""
+        self.ask("PATCH", f"variables/{name}", {"key": name, "value": value})
 
     def written(self) -> Iterator[tuple[Path, bytes]]:
         """Everything that Airflow keeps: logs, database, settings."""
@@ -99,6 +142,7 @@ def airflow(home: Path, settings: Mapping[str, str]) -> Iterator[Airflow]:
         home: Its folder.
         settings: Environment variables for all of its processes.
     """
+    (home / "dags").mkdir()
     api = f"http://127.0.0.1:{_free_port()}"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
@@ -136,6 +180,13 @@ def processes_of(home: Path) -> Iterator[int]:
                 yield int(entry.name)
 
 
+def parent_of(pid: int) -> int:
+    """The process that started another."""
+    parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    assert parent > 1
+    return parent
+
+
 def _end_all(home: Path) -> None:
     """End what left the process group, as Airflow's tasks do."""
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -155,10 +206,11 @@ def _settings(home: Path, api: str) -> dict[str, str]:
         "AIRFLOW__API__PORT": api.rpartition(":")[2],
         "AIRFLOW__API__BASE_URL": api,
         "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
         "AIRFLOW__CORE__PARALLELISM": "8",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "true",
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "false",
         "NO_PROXY": "127.0.0.1",

@@ -1,59 +1,68 @@
-"""What the Airflow DAG is made of: chunks, hours, the environment, the tap's words, Meltano."""
+"""What the Airflow DAGs are made of: chunks, hours, arguments, the tap's words, Meltano."""
 
 from __future__ import annotations
 
-import datetime as dt
+import dataclasses
+import fcntl
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pendulum
 import pytest
-from clover_chunks import merchants, words
-from clover_chunks.hours import ANYTIME_HOURS, REGIONS, share
-from clover_chunks.meltano import Meltano, MeltanoError, own_folder, prepare
-from clover_chunks.merchants import MerchantsFileError, chunk_of, divide, read
-from clover_chunks.setup import Setup, SetupError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tap_clover_export.airflow import hours, words
+from tap_clover_export.airflow.chunks import MerchantsFileError, chunk_of, divide, settings_of
+from tap_clover_export.airflow.meltano import (
+    Meltano,
+    MeltanoError,
+    check_chunks,
+    own_folder,
+    states,
+)
+from tap_clover_export.airflow.setup import Setup, SetupError
 from tap_clover_export.planning.hours import TABLE
-from tap_clover_export.settings.hosts import BASE_URLS
 
 if TYPE_CHECKING:
-    from clover_chunks.words import Failure
+    from tap_clover_export.airflow.words import Failure
+    from tap_clover_export.planning.hours import Hours
 
-DAGS = Path(merchants.__file__).parents[1]
 NAMES = [f"SHOP{number:09}" for number in range(3000)]
 
 
-def setup(path: Path, **environment: str) -> Setup:
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders of chunks go with the test."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+
+
+def setup(path: Path, merchants: str = "", **arguments: object) -> Setup:
     """The setup of a project in a folder."""
-    return Setup.read({"CLOVER_EXPORT_PROJECT": str(path), **environment}, path)
-
-
-def write(path: Path, text: str) -> Path:
-    """Write the merchants file."""
-    file = path / "merchants.csv"
-    file.write_text(text, encoding="utf-8")
-    return file
+    (path / "merchants.csv").write_text(merchants, encoding="utf-8")
+    return Setup(str(path), **arguments)  # type: ignore[arg-type]
 
 
 # Chunks
 
 
-def test_chunks_are_about_equal() -> None:
-    """Three thousand merchants in sixteen chunks: none holds half as many again."""
+def test_chunks_are_about_equal_and_stay() -> None:
+    """None holds half as many again; another assignment would begin every merchant again."""
     sizes = [0] * 16
     for name in NAMES:
         sizes[chunk_of(name, 16)] += 1
     assert max(sizes) < 1.5 * 3000 / 16
     assert min(sizes) > 0.5 * 3000 / 16
+    assert [chunk_of(name, 16) for name in NAMES[:8]] == [10, 5, 15, 5, 8, 2, 3, 14]
 
 
 @given(st.text(), st.integers(1, 500))
@@ -62,136 +71,165 @@ def test_twice_as_many_chunks_split_each_in_two(name: str, chunks: int) -> None:
     assert chunk_of(name, 2 * chunks) in (chunk_of(name, chunks), chunk_of(name, chunks) + chunks)
 
 
-def test_a_merchant_keeps_its_chunk_for_ever() -> None:
-    """The assignment is part of what is kept: another one would begin every merchant again."""
-    assert [chunk_of(name, 16) for name in NAMES[:8]] == [10, 5, 15, 5, 8, 2, 3, 14]
-
-
-def test_merchants_of_a_region_stay_in_their_chunks_as_others_come_and_go(tmp_path: Path) -> None:
-    """Only who comes and who goes is another."""
-    before = json.dumps([{"merchant_id": name, "access_token": "t"} for name in NAMES[:100]])
-    after = json.dumps([{"merchant_id": name, "access_token": "t"} for name in NAMES[50:150]])
-    chunks = []
-    for text in (before, after):
-        write(tmp_path, text)
-        chunks.append(
-            {
-                merchant["merchant_id"]: number
-                for number, held in divide(setup(tmp_path), "us").items()
-                for merchant in held
-            }
-        )
-    for name in NAMES[50:100]:
-        assert chunks[0][name] == chunks[1][name]
-
-
 def test_a_region_has_its_own_merchants(tmp_path: Path) -> None:
-    """Who names no region is in the setting's."""
-    write(tmp_path, "merchant_id,access_token,region\nA,ta,\nB,tb,eu\nC,tc,us\n")
-    at = setup(tmp_path, CLOVER_EXPORT_CHUNKS="1")
-    assert [merchant["merchant_id"] for merchant in divide(at, "us")[0]] == ["A", "C"]
-    assert [merchant["merchant_id"] for merchant in divide(at, "eu")[0]] == ["B"]
+    """Who names no region is in the first; tokens and starts are handed on as they are."""
+    text = (
+        "merchant_id,access_token,refresh_token,region,start_date\n"
+        "A,ta,,,\nB,tb,,eu,\nC,,tc,us,2026-02-01\n"
+    )
+    at = setup(tmp_path, text, chunks=1)
+    assert [settings_of(merchant) for merchant in divide(at, "us").merchants[0]] == [
+        {"merchant_id": "A", "region": "us", "access_token": "ta"},
+        {
+            "merchant_id": "C",
+            "region": "us",
+            "refresh_token": "tc",
+            "start_date": "2026-02-01T00:00:00.000Z",
+        },
+    ]
+    assert [merchant.id for merchant in divide(at, "eu").merchants[0]] == ["B"]
 
 
-def test_a_merchant_that_no_dag_would_export_is_an_error(tmp_path: Path) -> None:
-    """A region without a DAG is named, and so is the merchant."""
-    write(tmp_path, "merchant_id,access_token,region\nA,ta,la\n")
-    with pytest.raises(MerchantsFileError, match="Merchant A is in region la, which has no DAG"):
-        divide(setup(tmp_path), "us")
+def test_a_row_that_can_not_be_used_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    """Whatever the tap would refuse has a sentence with its name, without its token."""
+    text = (
+        "merchant_id,access_token,region\nA,ta,us\nB,secret,uk\nC,,us\nD,td,la\nA,tb,us\n?,t,us\n"
+    )
+    found = divide(setup(tmp_path, text, chunks=1), "us")
+    assert [merchant.id for merchant in found.merchants[0]] == ["A"]
+    told = "\n".join(found.left_out)
+    for words_ in (
+        "region of merchant B is not one of us, eu",
+        "Merchant C has neither access_token",
+        "Merchant D is in region la, which has no DAG",
+        "Merchant A is given twice",
+        "merchant 6 has no usable merchant_id",
+    ):
+        assert words_ in told
+    assert len(found.left_out) == 5
+    assert "secret" not in told
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '\ufeffmerchant_id, access_token\nA, "ta"\n',
-        'merchant_id,access_token\r\n"A",ta\r\n\r\n',
-        '[{"merchant_id": " A ", "access_token": "ta"}]',
-    ],
-)
-def test_csv_and_json_are_read(tmp_path: Path, text: str) -> None:
-    """Both forms that the tap takes."""
-    assert read(write(tmp_path, text)) == [{"merchant_id": "A", "access_token": "ta"}]
-
-
-@pytest.mark.parametrize("text", ["id,token\nA,ta\n", "[1]", "[{}]", "[", 'merchant_id\n"A'])
-def test_another_shape_is_told_in_a_sentence(tmp_path: Path, text: str) -> None:
-    """No traceback, and no content of the file."""
-    with pytest.raises(MerchantsFileError, match="Merchant 1 of the merchants file has no"):
-        read(write(tmp_path, text))
-
-
-def test_a_file_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:
-    """The setting is named."""
-    with pytest.raises(MerchantsFileError, match=r"can't be read \(No such file.*_MERCHANTS_FILE"):
-        read(tmp_path / "nowhere.csv")
-    (tmp_path / "bytes.csv").write_bytes(b"\xff")
-    with pytest.raises(MerchantsFileError, match="not UTF-8"):
-        read(tmp_path / "bytes.csv")
+def test_a_file_that_can_not_be_read_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """As the tap tells it."""
+    for text, told in (
+        ("id,token\nA,ta\n", "neither a JSON array"),
+        ("", "neither"),
+        ("[]", "no m"),
+    ):
+        with pytest.raises(MerchantsFileError, match=told):
+            divide(setup(tmp_path, text), "us")
+    with pytest.raises(MerchantsFileError, match="can't be read"):
+        divide(Setup(str(tmp_path), "nowhere.csv"), "us")
 
 
 # Hours
 
 
-def test_hours_are_those_that_the_tap_knows() -> None:
-    """The table of the DAG and the tap's own say the same, hour by hour."""
-    assert REGIONS.keys() == BASE_URLS.keys()
-    for region, hours in TABLE.items():
-        week = [((begin * 60, end * 60),) for begin, end in REGIONS[region].week]
-        assert list(hours.week) == week
-
-
 @pytest.mark.parametrize(
-    ("region", "now", "left"),
+    ("open_", "now", "left"),
     [
-        ("us", "2026-11-24T09:59:59", 0),
-        ("us", "2026-11-24T10:00:00", 5),
-        ("us", "2026-11-24T14:30:00", 0.5),
-        ("us", "2026-11-24T15:00:00", 0),
-        ("eu", "2026-11-28T01:30:00", 0),
-        ("eu", "2026-11-29T05:00:00", 1),
-        ("sandbox", "2026-11-24T20:00:00", ANYTIME_HOURS),
-        ("la", "2026-11-24T20:00:00", ANYTIME_HOURS),
+        (TABLE["us"], "2026-11-24T09:59:59", 0),
+        (TABLE["us"], "2026-11-24T10:00:00", 5),
+        (TABLE["us"], "2026-11-24T14:30:00", 0.5),
+        (TABLE["us"], "2026-11-24T15:00:00", 0),
+        (TABLE["eu"], "2026-11-28T01:30:00", 0),
+        (TABLE["eu"], "2026-11-29T05:00:00", 1),
+        (hours.read("MON 22:00-02:00"), "2026-11-23T23:30:00", 2.5),
+        (None, "2026-11-24T20:00:00", hours.ANYTIME_HOURS),
     ],
 )
-def test_hours_left(region: str, now: str, left: float) -> None:
+def test_hours_left(open_: Hours | None, now: str, left: float) -> None:
     """Until closing; none while closed; a fixed span where no hours are known."""
-    assert REGIONS[region].left(dt.datetime.fromisoformat(now).replace(tzinfo=dt.UTC)) == left
+    time_ = pendulum.parse(now)
+    assert isinstance(time_, pendulum.DateTime)
+    assert hours.hours_left(open_, time_) == left
+
+
+def test_hours_are_read_as_they_are_written() -> None:
+    """The tap's own table comes back from its text; a DAG starts soon after each opening."""
+    for table in TABLE.values():
+        assert hours.read(str(table)) == table
+    over = hours.read("FRI-MON 22:00-02:00")
+    assert hours.crons(over) == ["10 22 * * MON,FRI,SAT,SUN"]
+    assert hours.crons(TABLE["eu"]) == ["10 1 * * MON,TUE,WED,THU,FRI", "10 2 * * SAT,SUN"]
+    assert hours.crons(None) == []
+    assert [hours.longest(of).total_seconds() / 3600 for of in (TABLE["us"], None)] == [5, 4]
+
+
+def test_no_chunk_is_starved() -> None:
+    """Sixteen chunks, three at once, four minutes each for nothing: all get about the same.
+
+    And the last one is another every night.
+    """
+    left, shares = 5.0 * 60, []
+    for place in range(0, 16, 3):
+        share = left / hours.rounds_left(place, 16, 3)
+        shares.append(share)
+        left -= share + 4
+    assert shares[0] == 50
+    assert min(shares) == shares[-1] > 35
+    assert [hours.rounds_left(place, 16, 3) for place in (0, 2, 3, 15)] == [6, 6, 5, 1]
+    assert hours.rounds_left(0, 2, 3) == 1
+    assert {hours.turns(range(16), day)[-1] for day in range(100, 116)} == set(range(16))
+    assert hours.turns([], 7) == []
+
+
+# The DAG file
 
 
 @pytest.mark.parametrize(
-    ("left", "at_once", "chunks", "hours"), [(4.5, 3, 16, 0.84375), (4.5, 3, 2, 4.5), (4, 1, 1, 4)]
-)
-def test_every_chunk_gets_its_share(left: float, at_once: int, chunks: int, hours: float) -> None:
-    """Chunks that follow each other share what is left."""
-    assert share(left, at_once, chunks) == hours
-
-
-# The environment
-
-
-def test_the_project_is_found_around_the_dag(tmp_path: Path) -> None:
-    """A DAG that lies in a Meltano project needs no setting but the merchants'."""
-    here = Setup.read({}, DAGS)
-    assert here.project == DAGS.parents[2]
-    assert here.merchants_file == DAGS.parents[2] / "merchants.csv"
-    assert here.run == ("tap-clover-export", "target-postgres")
-    assert Setup.read({}, tmp_path).project == tmp_path
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "reason"),
+    ("arguments", "reason"),
     [
-        ("CLOVER_EXPORT_CHUNKS", "0", "CHUNKS is not usable; give a whole number from 1 on"),
-        ("CLOVER_EXPORT_PLACES", "3.5", "PLACES is not usable; give a whole number from 1 on"),
-        ("CLOVER_EXPORT_RETRIES", "-1", "RETRIES is not usable; give a whole number from 0 on"),
-        ("CLOVER_EXPORT_REGIONS", "us,uk", "REGIONS has uk; known are us, eu, la, sandbox"),
-        ("TAP_CLOVER_EXPORT_MAX_CONCURRENT_EXPORTS", "4", "no chunk would ever start"),
+        ({"chunks": 0}, "chunks is not usable; give a whole number from 1 on"),
+        ({"at_once": 3.5}, "at_once is not usable; give a whole number from 1 on"),
+        ({"retries": -1}, "retries is not usable; give a whole number from 0 on"),
+        ({"regions": ("us", "uk")}, "regions has uk; known are us, eu, la, sandbox"),
+        ({"regions": "us"}, "regions is no list"),
+        ({"retry_seconds": 60}, r"retry_seconds is below grace_seconds \(120\)"),
+        (
+            {"opening_hours": {"la": "always"}},
+            "'always' is not written like MON-FRI",
+        ),
     ],
 )
-def test_what_can_not_be_used_is_told_by_name(name: str, value: str, reason: str) -> None:
-    """The variable, and what to give."""
+def test_what_can_not_be_used_is_told_by_name(arguments: dict[str, object], reason: str) -> None:
+    """The argument, and what to give."""
     with pytest.raises(SetupError, match=reason):
-        Setup.read({name: value}, DAGS)
+        Setup("/", **arguments)  # type: ignore[arg-type]
+
+
+def test_the_page_names_every_argument() -> None:
+    """With its default, where that is a number or a text."""
+    page = (Path(__file__).parents[2] / "docs/many-merchants.md").read_text(encoding="utf-8")
+    for field in dataclasses.fields(Setup):
+        (line, *_) = [line for line in page.splitlines() if f"`{field.name}`" in line] or [""]
+        assert line or field.name == "project", field.name
+        if isinstance(field.default, (int, str)):
+            assert str(field.default) in line
+
+
+@pytest.mark.parametrize(
+    ("last", "chunks", "ids", "refused"),
+    [
+        (None, 16, [], None),
+        (16, 16, ["dev:a-to-b:us-3"], None),
+        (16, 20, ["dev:a-to-b:us-3"], "chunks is 20, and was 16"),
+        (16, 8, ["dev:a-to-b:us-3"], "Give 16, or 32 with the states copied"),
+        (16, 32, ["dev:a-to-b:us-3"], "dev:a-to-b:us-19 is missing"),
+        (16, 32, ["dev:a-to-b:us-3", "dev:a-to-b:us-19", "dev:a-to-b:eu-4"], None),
+    ],
+)
+def test_merchants_do_not_begin_again_in_silence(
+    last: int | None, chunks: int, ids: list[str], refused: str | None
+) -> None:
+    """Another number of chunks has to be twice the last one, with the states copied."""
+    at = Setup("/", chunks=chunks)
+    if not refused:
+        check_chunks(at, "us", last, ids)
+        return
+    with pytest.raises(MeltanoError, match=refused):
+        check_chunks(at, "us", last, ids)
 
 
 # The tap's words
@@ -214,22 +252,30 @@ def test_what_is_missing_is_read_from_the_log() -> None:
         assert words.failure_in(line) is None
 
 
-def test_an_alert_names_each_merchant_once() -> None:
-    """With its streams and the first reason."""
+def test_an_alert_names_whose_data_is_missing_and_why() -> None:
+    """Each merchant once, with its streams and the first reason; of a cut off chunk, all."""
     failures = [FAILURE, {**FAILURE, "stream": "payments"}, {**FAILURE, "merchant_id": "SHOPC"}]
-    text = words.missing("us", 3, failures)
-    assert "region us, chunk 3: 2 merchants are not whole" in text
-    assert "- SHOPB (orders, payments): Clover refused the token" in text
-    assert "- SHOPC (orders): " in text
-
-
-def test_an_alert_stays_short() -> None:
-    """Fifty merchants stand in it, the others are counted."""
-    text = words.cut_off("us", 3, "Meltano ended with exit code 1.", NAMES[:60])
-    assert NAMES[49] in text
-    assert NAMES[50] not in text
-    assert "60 merchants are not whole" in text
-    assert "and 10 more" in text
+    chunks = [
+        words.Chunk(3, NAMES[:9], "failed", words.missing(failures), named=True),
+        words.Chunk(4, NAMES[:1], "success"),
+        words.Chunk(5, NAMES[:60], "failed", words.KILLED),
+        words.Chunk(6, NAMES[60:62], "skipped"),
+    ]
+    text = words.report(chunks, ["Merchant D is in region la."], None)
+    three, shop_b, shop_c, five, left, head, shop_d = text.splitlines()
+    assert three.startswith("Chunk 3: 2 merchants are not whole. The others of the chunk arrived")
+    assert shop_b == f"- SHOPB (orders, payments): {FAILURE['reason']}."
+    assert shop_c.startswith("- SHOPC (orders): ")
+    assert five.startswith("Chunk 5: The task was killed, or took too long. The task's log says")
+    assert "60 merchants are not whole, as far as is known: " in five
+    assert five.endswith(f"{NAMES[49]}, and 10 more.")
+    assert left.endswith(f"had no turn before the service closed: {NAMES[60]}, {NAMES[61]}.")
+    assert (head[:24], shop_d) == ("Of the merchants file no", "- Merchant D is in region la.")
+    ended = words.report(chunks[3:], [], None, ended=True)
+    assert "look whether its pool exists" in ended
+    assert f"had no turn or were cut off: {NAMES[60]}" in ended
+    assert words.report([], [], "Why.") == "Nothing was exported. Why."
+    assert words.report(chunks[1:2], [], None) == ""
 
 
 # Meltano
@@ -239,7 +285,10 @@ def fake(tmp_path: Path, body: str) -> Setup:
     """A setup whose Meltano is a script."""
     script = tmp_path / "meltano.py"
     script.write_text(f"import os, sys, time\n{body}\n")
-    return setup(tmp_path, CLOVER_EXPORT_MELTANO=f"{sys.executable} {script}")
+    text = "merchant_id,access_token\nA,ta\n"
+    return setup(
+        tmp_path, text, meltano=f"{sys.executable} {script}", grace_seconds=60, retry_seconds=60
+    )
 
 
 def test_a_run_hands_on_its_log_and_tells_what_is_missing(tmp_path: Path) -> None:
@@ -255,27 +304,55 @@ def test_a_run_hands_on_its_log_and_tells_what_is_missing(tmp_path: Path) -> Non
 
 
 def test_chunks_do_not_share_the_files_of_a_run(tmp_path: Path) -> None:
-    """State and catalog of a run are the chunk's; plugins and database are the project's."""
-    (tmp_path / ".meltano/extractors").mkdir(parents=True)
-    (tmp_path / ".meltano/run").mkdir()
-    at = setup(tmp_path)
+    """State and catalog of a run are the chunk's; plugins and database are the project's.
+
+    None of it lies in the project, which a worker's user may only read.
+    """
+    project = tmp_path / "project"
+    (project / ".meltano/extractors").mkdir(parents=True)
+    (project / ".meltano/run").mkdir()
+    at = setup(project)
+    before = sorted(project.rglob("*"))
     for _ in range(2):
         one, two = own_folder(at, "us-1"), own_folder(at, "us-2")
         assert one != two
         for folder in (one, two):
-            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-            assert (folder / "extractors").samefile(tmp_path / ".meltano/extractors")
-            assert (folder / "meltano.db").readlink() == tmp_path / ".meltano/meltano.db"
+            assert stat.S_IMODE(folder.parents[1].stat().st_mode) == 0o700
+            assert (folder / "extractors").samefile(project / ".meltano/extractors")
+            assert (folder / "meltano.db").readlink() == project / ".meltano/meltano.db"
             assert not (folder / "run").exists()
+    assert sorted(project.rglob("*")) == before
+    elsewhere = Setup(str(tmp_path), folder=str(tmp_path / "given"))
+    assert (tmp_path / "given") in own_folder(elsewhere, "us-1").parents
 
 
-def test_a_meltano_that_can_not_be_used_is_told_in_a_sentence(tmp_path: Path) -> None:
-    """Before a chunk begins."""
-    with pytest.raises(MeltanoError, match="let CLOVER_EXPORT_MELTANO name the command"):
-        prepare(setup(tmp_path, CLOVER_EXPORT_MELTANO=str(tmp_path / "nowhere")))
-    with pytest.raises(MeltanoError, match="ended with exit code 3; run it as this user"):
-        prepare(fake(tmp_path, "sys.exit(3)"))
-    prepare(fake(tmp_path, "assert sys.argv[1:] == ['state', 'list']"))
+def test_a_folder_that_can_not_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
+    """Another user's, or none at all."""
+    (tmp_path / "file").touch()
+    with pytest.raises(MeltanoError, match="let the DAG file's `folder` name a place"):
+        own_folder(Setup(str(tmp_path), folder=str(tmp_path / "file")), "us-1")
+    own = tmp_path / "temporary" / f"clover-export-{os.getuid()}"
+    (tmp_path / "real").mkdir()
+    own.symlink_to(tmp_path / "real")
+    with pytest.raises(MeltanoError, match="not this user's own folder"):
+        own_folder(Setup(str(tmp_path)), "us-1")
+
+
+def test_a_meltano_that_can_not_be_used_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a chunk begins, with Meltano's own words, and in time."""
+    with pytest.raises(MeltanoError, match="`meltano` name the command"):
+        states(setup(tmp_path, meltano=str(tmp_path / "nowhere")))
+    with pytest.raises(MeltanoError, match=r"ended with exit code 3:\nno database$"):
+        states(fake(tmp_path, "print('no database', file=sys.stderr); sys.exit(3)"))
+    assert states(fake(tmp_path, "assert sys.argv[1:] == ['state', 'list']; print('a\\nb')")) == [
+        "a",
+        "b",
+    ]
+    monkeypatch.setattr("tap_clover_export.airflow.meltano.PREPARE_SECONDS", 0.1)
+    with pytest.raises(MeltanoError, match=r"took more than 0\.1 s"):
+        states(fake(tmp_path, "time.sleep(60)"))
 
 
 def test_a_chunks_file_is_private_and_gone_afterwards(tmp_path: Path) -> None:
@@ -286,19 +363,20 @@ def test_a_chunks_file_is_private_and_gone_afterwards(tmp_path: Path) -> None:
         "print(path, oct(os.stat(path).st_mode & 0o777), open(path).read())",
     )
     said: list[str] = []
-    held = [{"merchant_id": "A", "access_token": "ta"}]
+    (held,) = divide(at, "us").merchants.values()
     assert Meltano(at, "us-3", held, {}).finish(said.append) == (0, [])
     path, mode, content = said[0].split(" ", 2)
-    assert (mode, json.loads(content)) == ("0o600", held)
+    assert mode == "0o600"
+    assert json.loads(content) == [{"merchant_id": "A", "region": "us", "access_token": "ta"}]
     assert not Path(path).exists()
 
 
 def test_a_run_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Neither Meltano nor what it started."""
+    """Neither Meltano nor what it started, though it reads from a pipe as a loader does."""
     at = fake(
         tmp_path,
         "import subprocess\n"
-        "child = subprocess.Popen(['sleep', '600'], stdout=-3, stderr=-3)\n"
+        "child = subprocess.Popen(['sleep', '600'], stdin=-1, stdout=-3, stderr=-3)\n"
         "print(child.pid, flush=True)\ntime.sleep(600)",
     )
     meltano = Meltano(at, "us-3", [], {})
@@ -315,15 +393,16 @@ def test_a_run_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_the_tap_is_asked_to_end_first(tmp_path: Path) -> None:
-    """Meltano then sees the loader to its end, and saves the state."""
-    tap = tmp_path / "extractors/tap.py"
-    tap.parent.mkdir()
-    tap.write_text("import time\nprint('at work', flush=True)\ntime.sleep(600)\n")
+    """Wherever it is installed; Meltano then sees the loader to its end, and saves the state."""
+    child = "import time; print('at work', flush=True); time.sleep(600)"
     at = fake(
         tmp_path,
         "import subprocess\n"
-        f"print('the tap ended with', subprocess.run([sys.executable, {str(tap)!r}]).returncode)\n"
-        "sys.exit(7)",
+        f"tap = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        "loader = subprocess.Popen(['cat'], stdin=-1)\n"
+        "print('the tap ended with', tap.wait(), flush=True)\n"
+        "loader.stdin.close()\n"
+        "print('the loader ended with', loader.wait())\nsys.exit(7)",
     )
     meltano = Meltano(at, "us-3", [], {})
     said: list[str] = []
@@ -333,27 +412,57 @@ def test_the_tap_is_asked_to_end_first(tmp_path: Path) -> None:
         meltano.stop()
 
     assert meltano.finish(say) == (7, [])
-    assert said == ["at work", f"the tap ended with {-signal.SIGTERM}"]
+    assert said == [
+        "at work",
+        f"the tap ended with {-signal.SIGTERM}",
+        "the loader ended with 0",
+    ]
+
+
+def test_a_chunk_runs_once_at_a_time(tmp_path: Path) -> None:
+    """A second run waits until all of the first one is gone, and gives up in the end."""
+    at = fake(tmp_path, "print('at work')")
+    with (own_folder(at, "us-3") / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        short = Setup(at.project, meltano=at.meltano, grace_seconds=-9, retry_seconds=0)
+        with pytest.raises(MeltanoError, match="Another run of the same chunk is at work"):
+            Meltano(short, "us-3", [], {}).finish(print)
+        waiting = Meltano(at, "us-3", [], {})
+        said: list[str] = []
+        thread = threading.Thread(target=lambda: waiting.finish(said.append))
+        thread.start()
+        assert Meltano(at, "us-4", [], {}).finish(print) == (0, [])
+        assert said == []
+    thread.join()
+    assert said == ["at work"]
+
+
+def test_a_meltano_that_is_left_alone_keeps_its_chunk(tmp_path: Path) -> None:
+    """What guards it can be killed and what it guards live on."""
+    at = fake(tmp_path, "print(os.getppid(), flush=True)\ntime.sleep(600)")
+    short = dataclasses.replace(at, grace_seconds=-9, retry_seconds=0)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        os.kill(int(line), signal.SIGKILL)
+        with pytest.raises(MeltanoError, match="Another run of the same chunk is at work"):
+            Meltano(short, "us-3", [], {}).finish(print)
+
+    assert Meltano(at, "us-3", [], {}).finish(say) == (-signal.SIGKILL, [])
+    expect_gone(int(said[0]))
 
 
 def test_a_run_ends_with_the_task_that_is_killed(tmp_path: Path) -> None:
     """Also with SIGKILL, which leaves the task no time."""
     at = fake(tmp_path, "print(os.getpid(), flush=True)\ntime.sleep(600)")
     code = (
-        "import os, sys; from pathlib import Path; from clover_chunks.setup import Setup\n"
-        "from clover_chunks.meltano import Meltano\n"
-        "Meltano(Setup.read(os.environ, Path()), 'us-3', [], {})"
-        ".finish(lambda line: print(line, flush=True))"
+        "from tap_clover_export.airflow.setup import Setup\n"
+        "from tap_clover_export.airflow.meltano import Meltano\n"
+        f"setup = Setup({str(tmp_path)!r}, meltano={at.meltano!r}, folder={str(tmp_path)!r})\n"
+        "Meltano(setup, 'us-3', [], {}).finish(lambda line: print(line, flush=True))"
     )
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(DAGS),
-        "CLOVER_EXPORT_PROJECT": str(tmp_path),
-        "CLOVER_EXPORT_MELTANO": " ".join(at.command),
-    }
-    with subprocess.Popen(
-        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
-    ) as task:
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as task:
         assert task.stdout
         pid = int(task.stdout.readline())
         task.send_signal(signal.SIGKILL)

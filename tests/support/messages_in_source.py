@@ -10,7 +10,7 @@ import tap_clover_export
 
 SOURCE = Path(tap_clover_export.__file__).parent
 
-STRANGERS = {"simulator", "demo"}
+STRANGERS = {"simulator", "demo", "airflow"}
 NO_ERRORS = {"preview", "progress", "plan"}
 """Rooms and modules that say how a run is or will be, and never why it fails ..."""
 
@@ -91,7 +91,7 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 def _modules() -> list[Path]:
-    """The tap's own, without the simulator and the demo."""
+    """The tap's own, without the simulator, the demo and the DAGs."""
     return [path for path in SOURCE.rglob("*.py") if path.parts[len(SOURCE.parts)] not in STRANGERS]
 
 

@@ -1,7 +1,9 @@
 """Runs Meltano so that its state is saved and its tokens are gone, however it is ended.
 
-`python guard.py COMMAND…` ends when its parent does, a SIGKILL included. A SIGTERM to Meltano ends
-tap and loader at once and saves no state; here the tap is asked, and the loader comes to its end.
+`python guard.py SECONDS LOCK COMMAND…` ends when its parent does, a SIGKILL included; it takes up
+to SECONDS for that, also alone. A SIGTERM to Meltano ends tap and loader at once and saves no
+state; here the tap is asked, and the loader comes to its end. LOCK is a file that holds a second
+run of the same chunk up until all of this one is gone.
 
 The merchants come on stdin and go into a file in memory, which ends with this process. Airflow's
 own processes could not hold it: nobody may look into them.
@@ -11,18 +13,24 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE = 60
-"""After this number of seconds Meltano itself is asked, and after the same again all is killed."""
+LOCKED = 75
+"""The exit code where another run of the chunk does not end."""
+
+MARGIN_SECONDS = 10
+LOCK_POLL_SECONDS = 0.2
+NOTHING = Path(os.devnull)
 
 _PR_SET_PDEATHSIG = 1
 
@@ -30,13 +38,18 @@ _PR_SET_PDEATHSIG = 1
 def main() -> int:
     """Run the command; answers its exit code, 128 + n where a signal ended it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    grace, lock = int(sys.argv[1]), os.open(sys.argv[2], os.O_RDWR | os.O_CREAT, 0o600)
+    merchants = sys.stdin.buffer.read()
+    if not _locked(lock, grace + MARGIN_SECONDS):
+        return LOCKED
     out = sys.stdout.buffer
     with subprocess.Popen(
-        sys.argv[1:],
-        env={**os.environ, "TAP_CLOVER_EXPORT_MERCHANTS_FILE": _in_memory(sys.stdin.buffer.read())},
+        sys.argv[3:],
+        env={**os.environ, "TAP_CLOVER_EXPORT_MERCHANTS_FILE": _in_memory(merchants)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        pass_fds=[lock],
     ) as running:
 
         def kill_all(*_: object) -> None:
@@ -44,13 +57,13 @@ def main() -> int:
 
         def ask_meltano(*_: object) -> None:
             signal.signal(signal.SIGALRM, kill_all)
-            signal.alarm(PATIENCE)
+            signal.setitimer(signal.ITIMER_REAL, grace / 2)
             running.terminate()
 
         def ask_tap(*_: object) -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGALRM, ask_meltano)
-            signal.alarm(PATIENCE)
+            signal.setitimer(signal.ITIMER_REAL, grace / 2)
             taps = list(_taps(running.pid))
             for tap in taps:
                 with contextlib.suppress(ProcessLookupError):
@@ -67,6 +80,18 @@ def main() -> int:
     return code if code >= 0 else 128 - code
 
 
+def _locked(lock: int, seconds: float) -> bool:
+    """Whether the lock is ours, after some seconds at most."""
+    end = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() >= end:
+            return False
+        time.sleep(LOCK_POLL_SECONDS)
+
+
 def _in_memory(content: bytes) -> str:
     """The path of a file that only this user's processes can read."""
     descriptor = os.memfd_create("merchants")
@@ -77,11 +102,11 @@ def _in_memory(content: bytes) -> str:
 
 
 def _taps(meltano: int) -> Iterator[int]:
-    """The extractors that Meltano has started."""
+    """What Meltano has started that reads nothing: loaders and mappers have a pipe as stdin."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
-            if parent == str(meltano) and b"/extractors/" in (process / "cmdline").read_bytes():
+            if parent == str(meltano) and (process / "fd/0").readlink() == NOTHING:
                 yield int(process.name)
 
 

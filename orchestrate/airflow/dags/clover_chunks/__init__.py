@@ -1,1 +1,0 @@
-"""What the DAG `clover_export` is made of, without Airflow."""
