@@ -27,7 +27,7 @@ select
     max(name) as name,
     max(unit_name) as unit_name,
     count(*) as lines,
-    sum(quantity) as quantity,
+    cast(sum(quantity) as numeric(18, 3)) as quantity,
     {{ clover.total('list_cents') }} as list_cents,
     {{ clover.total('modifiers_cents') }} as modifiers_cents,
     {{ clover.total('gross_cents') }} as gross_sales_cents,
