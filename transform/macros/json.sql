@@ -72,14 +72,21 @@
 {% macro json_field(value, path, kind) %}
     {%- if kind == 'json' -%}
         {{ clover.json_object(value, path) }}
-    {%- elif kind == 'amount' -%}
-        {{ clover.text_to_amount(clover.json_text(value, path)) }}
-    {%- elif kind == 'boolean' -%}
-        case {{ clover.json_text(value, path) }} when 'true' then true when 'false' then false end
-    {%- elif kind == 'time' -%}
-        {{ clover.epoch_to_utc(clover.text_to_amount(clover.json_text(value, path))) }}
     {%- else -%}
-        {{ clover.json_text(value, path) }}
+        {{ clover.text_to(clover.json_text(value, path), kind) }}
+    {%- endif -%}
+{% endmacro %}
+
+
+{% macro text_to(text, kind) %}
+    {%- if kind == 'amount' -%}
+        {{ clover.text_to_amount(text) }}
+    {%- elif kind == 'boolean' -%}
+        case {{ text }} when 'true' then true when 'false' then false end
+    {%- elif kind == 'time' -%}
+        {{ clover.epoch_to_utc(clover.text_to_amount(text)) }}
+    {%- else -%}
+        {{ text }}
     {%- endif -%}
 {% endmacro %}
 
@@ -116,31 +123,50 @@
 {%- endmacro %}
 
 {% macro default__elements(relation, keys, list, fields) %}
+    {%- set texts = fields | rejectattr(2, 'equalto', 'json') | map(attribute=1) | list -%}
+    {%- set objects = fields | selectattr(2, 'equalto', 'json') | map(attribute=1) | list -%}
     select
-        {{- clover.element_columns(keys, fields, 'base.element') }}
+        {%- for key in keys %}
+            base.{{ key }},
+        {%- endfor %}
+        {%- for alias, path, kind in fields %}
+            {% if kind == 'json' -%}
+                base.objects[{{ objects.index(path) + 1 }}]
+            {%- else -%}
+                {{ clover.text_to('base.texts[' ~ (texts.index(path) + 1) ~ ']', kind) }}
+            {%- endif %} as {{ alias }},
+        {%- endfor %}
         cast(base.element_position as integer) as element_position
     from (
         select
             *,
-            unnest(list_of_elements) as element,
-            generate_subscripts(list_of_elements, 1) as element_position
+            json_extract_string(element, ['$.{{ texts | join("', '$.") }}']) as texts
+            {%- if objects -%}
+                , json_extract(element, ['$.{{ objects | join("', '$.") }}']) as objects
+            {%- endif %}
         from (
             select
-                {%- for key in keys %}
-                    {{ key }},
-                {%- endfor %}
-                cast(
-                    case
-                        when json_type({{ list }}) = 'ARRAY' then {{ list }}
-                        when json_type({{ list }}, '$.elements') = 'ARRAY'
-                            then {{ list }} -> '$.elements'
-                    end as json []
-                ) as list_of_elements
-            from {{ relation }}
-            where {{ list }} is not null
-        ) as lists
+                *,
+                unnest(list_of_elements) as element,
+                generate_subscripts(list_of_elements, 1) as element_position
+            from (
+                select
+                    {%- for key in keys %}
+                        {{ key }},
+                    {%- endfor %}
+                    cast(
+                        case
+                            when json_type({{ list }}) = 'ARRAY' then {{ list }}
+                            when json_type({{ list }}, '$.elements') = 'ARRAY'
+                                then {{ list }} -> '$.elements'
+                        end as json []
+                    ) as list_of_elements
+                from {{ relation }}
+                where {{ list }} is not null
+            ) as lists
+        ) as listed
+        where json_type(element) = 'OBJECT'
     ) as base
-    where json_type(base.element) = 'OBJECT'
 {%- endmacro %}
 
 {% macro snowflake__elements(relation, keys, list, fields) %}
