@@ -74,8 +74,9 @@ shares as (
         order_id,
         line_position,
         {{ clover.share_of('order_discount_cents', 'through_cents', 'whole_cents') }}
-        - {{ clover.share_of('order_discount_cents', '(through_cents - own_cents)', 'whole_cents') }}
-            as order_discount_cents
+        - {{ clover.share_of(
+            'order_discount_cents', '(through_cents - own_cents)', 'whole_cents'
+        ) }} as order_discount_cents
     from weighed
     where whole_cents > 0
 ),
@@ -134,7 +135,9 @@ with_fees as (
         discounted.*,
         case
             when discounted.is_fee_by_rate
-                then coalesce({{ clover.percent_of('fee_bases.base_cents', 'discounted.fee_rate') }}, 0)
+                then coalesce({{ clover.percent_of(
+                    'fee_bases.base_cents', 'discounted.fee_rate'
+                ) }}, 0)
             else discounted.list_cents
         end as full_list_cents
     from discounted

@@ -57,7 +57,9 @@ payments as (
 ),
 
 of_payments as (
-    {{ clover.elements('payments', ['merchant_id', 'record_id', 'modified_at'], 'refunds', fields) }}
+    {{ clover.elements(
+        'payments', ['merchant_id', 'record_id', 'modified_at'], 'refunds', fields
+    ) }}
 ),
 
 of_orders as (
@@ -115,10 +117,10 @@ ranked as (
         row_number() over (
             partition by named.merchant_id, named.kind, named.key_id
             order by
-                case when named.modified_at is null then 1 else 0 end,
+                case when named.modified_at is null then 1 else 0 end asc,
                 named.modified_at desc,
                 named.found_in desc,
-                named.record_id
+                named.record_id asc
         ) as rank_of_copy
     from named
 ),
@@ -214,7 +216,7 @@ select
     dated.refunded_at_local,
     dated.business_day,
     dated.sold_on,
-    {{ dbt.datediff('dated.sold_on', 'dated.business_day', 'day') }} as days_after,
+    {{ dbt.datediff('dated.sold_on', 'dated.business_day', 'day') }} as days_after, -- noqa: LT05
     dated.amount_cents,
     coalesce(dated.tax_cents, 0) as tax_cents,
     coalesce(dated.tip_cents, 0) as tip_cents,
