@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from tap_clover_export.demo.postgres import Database
 
-ROOT = Path(__file__).parents[2]
+TRANSFORM = Path(__file__).parents[2] / "transform"
 DBT = Path(sys.prefix, "models", "bin", "dbt")
 Row = dict[str, Any]
 
@@ -42,9 +43,11 @@ class Engine(Protocol):
 
     name: str
     environment: dict[str, str]
+    variables: dict[str, Any]
+    prefix: str
 
     def load(self, stream: str, rows: Iterable[Row], leave_out: Sequence[str] = ()) -> None:
-        """Make a stream's table anew of rows, without some of its columns."""
+        """Make a stream's table of rows, without some of its columns."""
 
     def ask(self, sql: str) -> list[Row]:
         """Ask for rows."""
@@ -58,15 +61,18 @@ class DuckDB:
     """
 
     name = "duckdb"
+    prefix = "analytics."
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "warehouse.duckdb"
         self.folder = folder
         self.environment = {"DBT_DUCKDB_PATH": str(self.path)}
+        self.variables: dict[str, Any] = {}
 
     def load(self, stream: str, rows: Iterable[Row], leave_out: Sequence[str] = ()) -> None:
         """Make a stream's table of rows."""
         kept = {k: v for k, v in columns(stream, DUCKDB).items() if k not in leave_out}
+        self.folder.mkdir(exist_ok=True)
         file = self.folder / f"{stream}.json"
         with file.open("w", encoding="utf-8") as lines:
             lines.writelines(json.dumps(row) + "\n" for row in rows)
@@ -97,6 +103,7 @@ class PostgreSQL:
     """
 
     name = "postgres"
+    prefix = ""
 
     def __init__(self, database: Database, schema: str) -> None:
         self.database = database
@@ -105,7 +112,7 @@ class PostgreSQL:
             "DBT_POSTGRES_HOST": str(database.folder),
             "DBT_POSTGRES_SCHEMA": schema,
         }
-        self.variables = {"clover_schema": f"{schema}_raw"}
+        self.variables: dict[str, Any] = {"clover_schema": f"{schema}_raw"}
 
     def load(self, stream: str, rows: Iterable[Row], leave_out: Sequence[str] = ()) -> None:
         """Make a stream's table of rows."""
@@ -114,7 +121,9 @@ class PostgreSQL:
         table = f"{self.schema}_raw.{stream}"
         with psycopg.connect(self.database.conninfo, autocommit=True) as connection:
             connection.execute(f"create schema if not exists {self.schema}_raw".encode())
-            connection.execute(f"drop table if exists {table}; create table {table} ({of})".encode())
+            connection.execute(
+                f"drop table if exists {table}; create table {table} ({of})".encode()
+            )
             with connection.cursor().copy(f"copy {table} from stdin".encode()) as copy:
                 for row in rows:
                     copy.write_row(
@@ -133,3 +142,54 @@ class PostgreSQL:
             found = connection.execute(sql.encode())
             names = [column.name for column in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+class Models:
+    """A copy of the project, with the shops of a simulator in its seed.
+
+    Args:
+        folder: Where the copy goes.
+        engine: Where the models are built.
+        shops: The seed's rows.
+        variables: Beside the engine's.
+    """
+
+    def __init__(
+        self, folder: Path, engine: Engine, shops: Sequence[Row], **variables: Any
+    ) -> None:
+        self.folder = folder / "transform"
+        self.engine = engine
+        self.variables = {**engine.variables, **variables}
+        ignored = shutil.ignore_patterns("target", "logs")
+        shutil.copytree(TRANSFORM, self.folder, ignore=ignored)
+        names = ("merchant_id", "name", "time_zone", "day_starts_at")
+        rows = [names, *([shop[name] for name in names] for shop in shops)]
+        seed = self.folder / "seeds" / "clover_merchants.csv"
+        seed.write_text("".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of dbt's."""
+        return subprocess.run(
+            [
+                DBT,
+                "--no-use-colors",
+                *command,
+                f"--profiles-dir={TRANSFORM / 'profiles' / self.engine.name}",
+                f"--vars={json.dumps(self.variables)}",
+            ],
+            cwd=self.folder,
+            env={**os.environ, **self.engine.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def build(self, *arguments: str) -> str:
+        """Build everything and tell what dbt said; it must not fail."""
+        done = self.run("build", *arguments)
+        assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+        return done.stdout
+
+    def rows(self, model: str, where: str = "true") -> list[Row]:
+        """The rows of a model."""
+        return self.engine.ask(f"select * from {self.engine.prefix}{model} where {where}")
