@@ -12,7 +12,9 @@ open_orders as (
         currency,
         business_day
     from orders
-    where is_counted and last_business_day != business_day
+    where
+        is_counted
+        and (last_business_day != business_day or (line_items = 0 and total_cents != 0))
 ),
 
 loose_payments as (
