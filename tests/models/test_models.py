@@ -157,10 +157,11 @@ def test_two_nights_with_a_late_refund(engine: Engine, tmp_path: Path) -> None:
     for comparison in compared:
         assert comparison.differences == []
         assert comparison.values > 100_000
-    (row,) = models.rows("clover__refunds", f"refund_id = '{refund['id']}'")
-    (order,) = models.rows("int_clover__order_totals", f"order_id = '{row['order_id']}'")
-    assert row["business_day"].isoformat() == "2026-04-02"
-    assert row["sold_on"] == before[row["order_id"]]["business_day"] == order["business_day"]
+    of_order = f"order_id = '{refund['order']}'"
+    (row,) = models.rows("clover__refunds", f"{of_order} and business_day = date '2026-04-02'")
+    (order,) = models.rows("int_clover__order_totals", of_order)
+    assert row["amount_cents"] == refund["amount"]
+    assert row["sold_on"] == before[refund["order"]]["business_day"] == order["business_day"]
     assert row["days_after"] == (row["business_day"] - row["sold_on"]).days > 0
 
 
