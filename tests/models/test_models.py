@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(
     sys.version_info >= (3, 14), reason="dbt 1.11 does not run on Python 3.14"
 )
 
+STREAMS = (*TYPES, "exports")
 KINDS_OF_COLUMNS = ("integer", "boolean", "object", "string")
 KINDS = ("cafe", "bar", "vat", "yen", "rounding")
 SHOPS = {f"{kind.upper():A<13}": kind for kind in KINDS}
@@ -84,7 +85,7 @@ class Nights:
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
-        self.rows: dict[str, dict[tuple[str, str], Row]] = {stream: {} for stream in TYPES}
+        self.rows: dict[str, dict[tuple[str, str], Row]] = {stream: {} for stream in STREAMS}
         self.last: Outcome | None = None
 
     def run(self) -> None:
@@ -121,7 +122,11 @@ def test_the_models_say_what_the_books_say(tmp_path: Path) -> None:
         compared = compare(models, simulator)
     assert compared.differences == []
     assert compared.values > 10_000
-    assert models.rows("clover__coverage") == []
+    coverage = models.rows("clover__coverage")
+    assert len(coverage) == 2 * len(SHOPS)
+    for row in coverage:
+        assert (row["complete_to"] - row["complete_from"]).days == 27
+        assert (row["holes"], row["newest_export_at"] >= row["complete_to"]) == (0, True)
 
 
 @pytest.fixture(params=["duckdb", "postgres"])
@@ -206,7 +211,8 @@ def test_what_is_not_loaded_is_survived(engine: Engine, tmp_path: Path) -> None:
     assert models.rows("clover__sales_overview") == []
     models.variables["clover_schema"] = "nowhere"
     models.build(NO_UNIT_TESTS)
-    assert models.rows("clover__sales_overview") == models.rows("clover__line_items") == []
+    for model in ("sales_overview", "line_items", "coverage"):
+        assert models.rows(f"clover__{model}") == []
 
 
 def test_another_project_uses_the_models_as_a_package(tmp_path: Path, *, long: bool) -> None:
