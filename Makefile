@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage test-long test-loaders test-airflow test-lowest bench lint format lock audit dist clean
+.PHONY: help demo test coverage test-long test-loaders test-models test-airflow test-lowest bench lint format lock audit dist clean
 PYTHON ?=
 ARGS ?=
 KEEP ?=
@@ -20,17 +20,20 @@ help: ## Show this help
 demo: .venv/.demo ## See two merchants arrive in PostgreSQL; KEEP=1 leaves it running until Enter
 	@$(bin)/python -m tap_clover_export.demo --port=$(PORT) $(if $(KEEP),--keep)
 
-test: .venv/.test ## Run the tests; ARGS="-k orders" and the like go to pytest
+test: .venv/.test .venv/models/.installed ## Run the tests; ARGS="-k orders" and the like go to pytest
 	$(bin)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
-coverage: .venv/.test ## Run the tests and say which lines they leave out; takes twice as long
+coverage: .venv/.test .venv/models/.installed ## Run the tests and say which lines they leave out; takes twice as long
 	$(bin)/python -m pytest -n auto --dist loadgroup --cov $(ARGS)
 
-test-long: .venv/.test ## Run the long tests too
+test-long: .venv/.test .venv/models/.installed ## Run the long tests too
 	$(bin)/python -m pytest -n auto --dist loadgroup --timeout 1800 --long $(ARGS)
 
 test-loaders: .venv/.test ## Run loaders of others behind the tap, each in an environment of its own
 	$(bin)/python -m pytest $(ARGS) tests/loaders
+
+test-models: .venv/.test .venv/models/.installed ## Build the models in DuckDB and PostgreSQL, held against the shops' books
+	$(bin)/python -m pytest --timeout 1800 --long $(ARGS) tests/models
 
 test-lowest: .venv/.test ## Run the core tests with the oldest dependencies that pyproject.toml allows
 	$(bin)/uv venv --quiet --clear --python $(bin)/python .venv/lowest
@@ -46,7 +49,7 @@ test-airflow: .venv/.test .venv/airflow/.installed .venv/airflow-oldest/.install
 bench: .venv/.bench ## Measure speed and memory against others; ROUNDS=3, ROWS=emission,start
 	@$(bin)/python -m benchmarks --rounds=$(ROUNDS) --rows=$(ROWS)
 
-lint: .venv/.lint ## Check style, types, arrows, workflows, manifests and the container file
+lint: .venv/.lint .venv/models/.linted ## Check style, types, arrows, models, workflows, manifests and the container file
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
@@ -64,10 +67,13 @@ format: .venv/.lint ## Put the code in shape
 	$(bin)/ruff check --fix
 	$(bin)/ruff format
 
-lock: .venv/.uv ## Bring requirements.txt in step with pyproject.toml; UPGRADE=1 takes the newest
+lock: .venv/.uv ## Bring requirements.txt and that of transform in step with what asks for them; UPGRADE=1 takes the newest
 	UV_SYSTEM_CERTS=1 $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate $(if $(UPGRADE),--upgrade) --output-file requirements.txt \
 		--all-extras $(GROUPS) pyproject.toml
+	UV_SYSTEM_CERTS=1 $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate $(if $(UPGRADE),--upgrade) --output-file transform/requirements.txt \
+		transform/requirements.in
 
 audit: .venv/.audit ## Look for known weaknesses of what requirements.txt holds
 	$(bin)/pip-audit --requirement requirements.txt --disable-pip --require-hashes --strict
@@ -82,6 +88,16 @@ clean: ## Remove the environment and caches
 
 .venv/.%: $(inputs)
 	@sh .make/environment $*
+
+.venv/models/.installed: transform/requirements.txt | .venv/.test
+	@echo "Installing dbt into .venv/models ..." >&2
+	@$(bin)/uv venv --quiet --clear --python $(bin)/python .venv/models
+	@UV_SYSTEM_CERTS=1 $(bin)/uv pip install --quiet --python .venv/models/bin/python --require-hashes --requirement $<
+	@touch $@
+
+.venv/models/.linted: .venv/models/.installed $(shell find transform -name target -prune -o -type f -print)
+	@! test -x .venv/models/bin/sqlfluff || (cd transform && ../.venv/models/bin/sqlfluff lint --nocolor)
+	@touch $@
 
 .venv/airflow/.installed: tests/airflow/requirements.txt
 .venv/airflow-oldest/.installed: tests/airflow/requirements-oldest.txt

@@ -18,7 +18,7 @@ import requests
 from . import report
 from .clover import LocalClover, local_clover
 from .postgres import Database, postgres
-from .project import LOADER, TAP, MeltanoError, Project
+from .project import LOADER, MODELS, TAP, MeltanoError, Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,6 +59,16 @@ select count(*) from (
     select _sdc_extracted_at from clover.orders union all
     select _sdc_extracted_at from clover.payments
 ) as records where _sdc_extracted_at >= %s
+"""
+OVERVIEW: LiteralString = """
+select merchant_id, currency, business_day::text, fully_paid_orders, partly_paid_orders,
+    gross_sales_cents, discounts_cents, refunds_cents, net_sales_cents, taxes_cents,
+    included_taxes_cents, tips_cents, service_charges_cents, surcharges_cents, non_revenue_cents,
+    unpaid_cents, amount_collected_cents, average_sale_cents
+from analytics.clover__sales_overview order by merchant_id, business_day
+"""
+COMPLETE: LiteralString = """
+select merchant_id, min(complete_to) as complete_to from analytics.clover__coverage group by 1
 """
 
 
@@ -127,6 +137,26 @@ class Demo:
         say("\nSales a day, both shops")
         show(report.chart(sales))
 
+    def show_models(self) -> bool:
+        """Build the models, show the last week, and tell whether all of it is what Clover says."""
+        if sys.version_info >= (3, 14):
+            say("\nThe models need Python 3.11 to 3.13, on which dbt 1.11 runs.")
+            return True
+        say(f"\nWhat did we sell? $ meltano run {MODELS}:build")
+        watch = time.monotonic()
+        self.project.install_models(self.clover.shops())
+        installed = time.monotonic()
+        self.project.build_models()
+        say(
+            f"  Built in {time.monotonic() - installed:.0f} s, "
+            f"dbt installed in {installed - watch:.0f} s"
+        )
+        ours = [row._asdict() for row in self.database.query(OVERVIEW)]
+        theirs = self.clover.sales_overview()
+        complete = {row.merchant_id: row.complete_to for row in self.database.query(COMPLETE)}
+        show(report.overview(ours, theirs, complete))
+        return report.same(ours, theirs)
+
     def show_state(self) -> None:
         """Tell how far each merchant's streams have come."""
         say(f"\n$ meltano state get dev:{TAP}-to-{LOADER}")
@@ -182,6 +212,7 @@ def stage(today: datetime, port: int) -> Iterator[Demo]:
             "TAP_CLOVER_EXPORT_API_URL": clover.url,
             "TAP_CLOVER_EXPORT_START_DATE": (yesterday - timedelta(days=DAYS)).isoformat(),
             "TARGET_POSTGRES_SQLALCHEMY_URL": database.sqlalchemy_url,
+            "DBT_POSTGRES_HOST": str(database.folder),
         }
         project = Project(data, settings)
         say(f"\n$ meltano install {TAP} {LOADER}")
@@ -210,6 +241,7 @@ def play(*, keep: bool, port: int) -> bool:
 
         demo.show_sales()
         demo.show_state()
+        good = demo.show_models() and good
         say("\nThe query behind the chart:")
         show(f"  {line}" for line in SALES.splitlines())
         if keep:

@@ -43,6 +43,17 @@ class LocalClover:
         books: dict[str, dict[str, int]] = self._get("books")
         return books
 
+    def shops(self) -> list[dict[str, str]]:
+        """Tell each shop's time zone and the hour that its day starts at."""
+        shops: list[dict[str, str]] = self._get("shops")
+        return shops
+
+    def sales_overview(self) -> list[dict[str, Any]]:
+        """Tell Clover's own Sales Overview."""
+        answer: Any = self._post("sales", {"report": "sales_overview"})
+        rows: list[dict[str, Any]] = answer
+        return rows
+
     def exports(self) -> list[dict[str, Any]]:
         """Tell the exports that were asked for so far."""
         exports: list[dict[str, Any]] = self._get("requests")["exports"]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from .processes import process
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 SOURCE = Path(__file__).parents[2]
-TAP, LOADER = "tap-clover-export", "target-postgres"
-FOREIGN = ("TAP_CLOVER_EXPORT_", "TARGET_", "MELTANO_", "PYTHON")
+TAP, LOADER, MODELS = "tap-clover-export", "target-postgres", "dbt-postgres"
+FOREIGN = ("TAP_CLOVER_EXPORT_", "TARGET_", "DBT_", "MELTANO_", "PYTHON")
 TAIL = 10
 CONSTRAINTS = "constraints.txt"
 """Beside meltano.yml, where uv is started: it takes several paths, parted by spaces."""
@@ -58,12 +59,17 @@ class Project:
             **settings,
         }
 
-    def install(self, *plugins: str) -> None:
-        """Install plugins, unless the same were installed before."""
+    def install(self, *plugins: str, requirements: str = "requirements.txt") -> None:
+        """Install plugins, unless the same were installed before.
+
+        Args:
+            plugins: Their names.
+            requirements: Where the versions stand that they get.
+        """
         made = hashlib.sha256(repr((plugins, SOURCE, sys.version)).encode())
-        for name in ("meltano.yml", "pyproject.toml", "requirements.txt"):
+        for name in ("meltano.yml", "pyproject.toml", requirements):
             made.update((SOURCE / name).read_bytes())
-        stamp = self.folder / "installed"
+        stamp = self.folder / f"installed-{plugins[-1]}"
         if stamp.exists() and stamp.read_text() == made.hexdigest():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +78,7 @@ class Project:
         (self.folder / "meltano.yml").write_text(
             text.replace("pip_url: -e .", f"pip_url: {source}"), encoding="utf-8"
         )
-        self.lock()
+        self.lock(requirements)
         self.meltano("install", *plugins, UV_CONSTRAINT=CONSTRAINTS)
         stamp.write_text(made.hexdigest())
 
@@ -115,8 +121,27 @@ class Project:
             )
         return output
 
-    def lock(self) -> None:
-        """Take every version of requirements.txt, so that plugins get the same."""
-        lines = (SOURCE / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    def install_models(self, shops: Iterable[Mapping[str, str]]) -> None:
+        """Install dbt, and the models with these shops in their seed."""
+        folder = self.folder / "transform"
+        shutil.copytree(
+            SOURCE / "transform",
+            folder,
+            ignore=shutil.ignore_patterns("target", "logs"),
+            dirs_exist_ok=True,
+        )
+        names = ("merchant_id", "name", "time_zone", "day_starts_at")
+        rows = [names, *([shop[name] for name in names] for shop in shops)]
+        seed = "".join(",".join(row) + "\n" for row in rows)
+        (folder / "seeds" / "clover_merchants.csv").write_text(seed, encoding="utf-8")
+        self.install(MODELS, requirements="transform/requirements.txt")
+
+    def build_models(self) -> None:
+        """Build the models."""
+        self.meltano("run", f"{MODELS}:build")
+
+    def lock(self, requirements: str = "requirements.txt") -> None:
+        """Take every version of a file, so that plugins get the same."""
+        lines = (SOURCE / requirements).read_text(encoding="utf-8").splitlines()
         versions = [line.rstrip(" \\") for line in lines if "==" in line]
         (self.folder / CONSTRAINTS).write_text("\n".join(versions) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The models of `transform/`, built and held against the shops' books."""

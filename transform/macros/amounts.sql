@@ -1,0 +1,97 @@
+{# Whole numbers: money in minor units, quantities in thousandths, rates. An amount of more than
+   fifteen digits is none: sums of it would not fit, and one odd record would end every build. #}
+
+{% macro whole_amount(value) %}
+    case
+        when {{ value }} between -999999999999999 and 999999999999999
+            then cast({{ value }} as {{ dbt.type_bigint() }})
+    end
+{%- endmacro %}
+
+
+{# A whole number as text, or nothing. #}
+
+{% macro text_to_amount(text) %}
+    {{- return(adapter.dispatch('text_to_amount', 'clover')(text)) -}}
+{% endmacro %}
+
+{% macro default__text_to_amount(text) %}
+    case
+        when regexp_full_match({{ text }}, '-?[0-9]{1,15}')
+            then cast({{ text }} as {{ dbt.type_bigint() }})
+    end
+{%- endmacro %}
+
+{% macro postgres__text_to_amount(text) %}
+    case when {{ text }} ~ '^-?[0-9]{1,15}$' then cast({{ text }} as bigint) end
+{%- endmacro %}
+
+{% macro snowflake__text_to_amount(text) %}
+    case when regexp_like({{ text }}, '-?[0-9]{1,15}') then cast({{ text }} as bigint) end
+{%- endmacro %}
+
+{% macro bigquery__text_to_amount(text) %}
+    case when regexp_contains({{ text }}, r'^-?[0-9]{1,15}$') then cast({{ text }} as int64) end
+{%- endmacro %}
+
+
+{# `value * by / of`, rounded half up and away from zero, in whole numbers all the way. #}
+
+{% macro share_of(value, by, of) %}
+    {{- return(adapter.dispatch('share_of', 'clover')(value, by, of)) -}}
+{% endmacro %}
+
+{% macro default__share_of(value, by, of) %}
+    cast(
+        sign({{ value }}) * sign({{ by }}) * (
+            (2 * abs(cast({{ value }} as hugeint) * {{ by }}) + {{ of }}) // (2 * {{ of }})
+        ) as {{ dbt.type_bigint() }}
+    )
+{%- endmacro %}
+
+{% macro postgres__share_of(value, by, of) %}
+    cast(
+        sign({{ value }}) * sign({{ by }}) * div(
+            2 * abs(cast({{ value }} as numeric) * {{ by }}) + {{ of }}, 2 * {{ of }}
+        ) as bigint
+    )
+{%- endmacro %}
+
+{% macro snowflake__share_of(value, by, of) %}
+    cast(
+        sign({{ value }}) * sign({{ by }}) * floor(
+            (2 * abs(cast({{ value }} as number(38, 0)) * {{ by }}) + {{ of }}) / (2 * {{ of }})
+        ) as bigint
+    )
+{%- endmacro %}
+
+{% macro bigquery__share_of(value, by, of) %}
+    cast(
+        sign({{ value }}) * sign({{ by }}) * div(
+            2 * abs(cast({{ value }} as bignumeric) * {{ by }}) + {{ of }},
+            cast(2 * {{ of }} as bignumeric)
+        ) as int64
+    )
+{%- endmacro %}
+
+
+{# A percentage as Clover writes it, times 10,000; 1,000,000 are the whole. #}
+
+{% macro percent_of(value, rate) %}{{ clover.share_of(value, rate, 1000000) }}{% endmacro %}
+
+
+{# A tax as Clover writes its rate: 10,000,000 are the whole. #}
+
+{% macro tax_of(value, rate, all_rates, is_vat) %}
+    case
+        when {{ is_vat }} then {{ clover.share_of(value, rate, '(10000000 + ' ~ all_rates ~ ')') }}
+        else {{ clover.share_of(value, rate, 10000000) }}
+    end
+{%- endmacro %}
+
+
+{# Sums are wider than what they sum up; amounts leave as whole numbers, none as 0. #}
+
+{% macro total(value) %}
+    coalesce(cast(sum({{ value }}) as {{ dbt.type_bigint() }}), 0)
+{%- endmacro %}

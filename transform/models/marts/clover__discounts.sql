@@ -1,0 +1,118 @@
+with discounts as (
+    select * from {{ ref('stg_clover__discounts') }}
+),
+
+lines as (
+    select
+        merchant_id,
+        order_id,
+        line_position,
+        is_sale,
+        is_order_fee,
+        is_exchanged,
+        gross_cents
+    from {{ ref('int_clover__priced_lines') }}
+),
+
+of_lines as (
+    select
+        discounts.*,
+        lines.is_sale,
+        lines.is_order_fee or lines.is_exchanged as is_left_out,
+        lines.gross_cents as base_cents,
+        case
+            when coalesce(discounts.stated_cents, 0) != 0 then -abs(discounts.stated_cents)
+            else coalesce(-abs({{ clover.percent_of('lines.gross_cents', 'discounts.rate') }}), 0)
+        end as discount_cents
+    from discounts
+    inner join lines
+        on
+            discounts.merchant_id = lines.merchant_id
+            and discounts.order_id = lines.order_id
+            and discounts.line_position = lines.line_position
+    where discounts.level = 'line'
+),
+
+of_orders as (
+    select * from discounts
+    where level = 'order'
+),
+
+discounted_orders as (
+    select distinct
+        merchant_id,
+        order_id
+    from of_orders
+),
+
+line_discounts as (
+    select
+        merchant_id,
+        order_id,
+        {{ clover.total('discount_cents') }} as discount_cents
+    from of_lines
+    where is_sale
+    group by merchant_id, order_id
+),
+
+bases as (
+    select
+        lines.merchant_id,
+        lines.order_id,
+        {{ clover.total('lines.gross_cents') }} as gross_cents
+    from lines
+    inner join discounted_orders
+        on
+            lines.merchant_id = discounted_orders.merchant_id
+            and lines.order_id = discounted_orders.order_id
+    where lines.is_sale
+    group by lines.merchant_id, lines.order_id
+),
+
+with_bases as (
+    select
+        of_orders.*,
+        true as is_sale,
+        false as is_left_out,
+        coalesce(bases.gross_cents, 0) + coalesce(line_discounts.discount_cents, 0) as base_cents
+    from of_orders
+    left join bases
+        on of_orders.merchant_id = bases.merchant_id and of_orders.order_id = bases.order_id
+    left join line_discounts
+        on
+            of_orders.merchant_id = line_discounts.merchant_id
+            and of_orders.order_id = line_discounts.order_id
+),
+
+both_levels as (
+    select
+        *,
+        case
+            when coalesce(stated_cents, 0) != 0 then -abs(stated_cents)
+            else coalesce(-abs({{ clover.percent_of('base_cents', 'rate') }}), 0)
+        end as discount_cents
+    from with_bases
+    union all
+    select * from of_lines
+)
+
+select
+    both_levels.merchant_id,
+    both_levels.order_id,
+    both_levels.level,
+    both_levels.line_position,
+    both_levels.discount_position,
+    both_levels.discount_id,
+    both_levels.template_id,
+    both_levels.name,
+    both_levels.discount_type,
+    orders.currency,
+    both_levels.stated_cents,
+    both_levels.rate,
+    both_levels.base_cents,
+    both_levels.discount_cents,
+    both_levels.is_sale,
+    both_levels.is_left_out
+from both_levels
+left join {{ ref('stg_clover__orders') }} as orders
+    on both_levels.merchant_id = orders.merchant_id and both_levels.order_id = orders.order_id

@@ -1,0 +1,4 @@
+{{ config(severity='warn') }}
+
+select * from {{ ref('clover__data_quality') }}
+where found > 0
