@@ -75,8 +75,9 @@ lock: .venv/.uv ## Bring requirements.txt and that of transform in step with wha
 		--no-header --no-annotate $(if $(UPGRADE),--upgrade) --output-file transform/requirements.txt \
 		transform/requirements.in
 
-audit: .venv/.audit ## Look for known weaknesses of what requirements.txt holds
+audit: .venv/.audit ## Look for known weaknesses of what requirements.txt and that of transform hold
 	$(bin)/pip-audit --requirement requirements.txt --disable-pip --require-hashes --strict
+	$(bin)/pip-audit --requirement transform/requirements.txt --disable-pip --require-hashes --strict
 
 dist: .venv/.build ## Build the sdist and the wheel into dist
 	rm -rf dist

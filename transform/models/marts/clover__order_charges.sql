@@ -34,22 +34,29 @@ priced as (
     where is_order_fee
 ),
 
-charged_orders as (
+charges_of_any_kind as (
     select
         merchant_id,
         order_id
     from staged
     where service_charge_rate is not null
-    union
+    union all
     select
         merchant_id,
         order_id
     from others
-    union
+    union all
     select
         merchant_id,
         order_id
     from priced
+),
+
+charged_orders as (
+    select distinct
+        merchant_id,
+        order_id
+    from charges_of_any_kind
 ),
 
 bases as (
