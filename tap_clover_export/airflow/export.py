@@ -55,7 +55,8 @@ class ExportChunk(BaseOperator):
         ti: Any = context["ti"]
         with last_words(ti):
             chunk = divide(setup, self.region).merchants.get(self.chunk, [])
-            left = hours.hours_left(setup.hours(self.region), hours.now())
+            began = context["dag_run"].start_date
+            left = hours.hours_left(setup.hours(self.region), hours.now(), began)
             if not left and ti.try_number > 1:
                 raise AirflowFailException("The service closed before it could be tried again.")
             if not left:

@@ -37,6 +37,15 @@ TAP_ALONE = "Extractor failed"
 """Meltano's words where the loader has done its part."""
 
 
+_READABLE = {
+    "MELTANO_CLI_LOG_CONFIG": os.devnull,
+    "MELTANO_CLI_LOG_FORMAT": "uncolored",
+    "MELTANO_CLI_LOG_LEVEL": "info",
+    "NO_COLOR": "1",
+}
+"""Whatever the worker's environment says: from other logs the tap's words can't be read."""
+
+
 class MeltanoError(Exception):
     """Meltano can't be used; says why and what to do."""
 
@@ -173,7 +182,7 @@ class Meltano:
                 *("run", "--force", f"--state-id-suffix={state}", *setup.run.split()),
             ],
             cwd=setup.project,
-            env={**_environment(setup, folder), "NO_COLOR": "1", **settings},
+            env={**_environment(setup, folder), **_READABLE, **settings},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
