@@ -31,6 +31,9 @@ from tap_clover_export.airflow.meltano import (
 )
 from tap_clover_export.airflow.setup import Setup, SetupError
 from tap_clover_export.planning.hours import TABLE
+from tap_clover_export.planning.plan import Purpose
+from tap_clover_export.planning.windows import Window
+from tap_clover_export.progress.summary import leftover
 
 if TYPE_CHECKING:
     from tap_clover_export.airflow.words import Failure
@@ -354,6 +357,22 @@ def test_the_log_can_be_read_whatever_the_environment_says(
     said: list[str] = []
     assert Meltano(at, "us-3", [], {}).finish(said.append) == (0, [])
     assert said == ["uncolored info"]
+
+
+def test_new_days_that_had_no_turn_are_told(tmp_path: Path) -> None:
+    """The tap ends well then, also in a night in which Clover accepted nothing."""
+    window = Window(pendulum.datetime(2026, 11, 20), pendulum.datetime(2026, 11, 24))
+    left = leftover([(Purpose.NEW, window)], 4, [("us", "it is busy")])
+    history = leftover([(Purpose.HISTORY, window)], 4, [])
+    assert left
+    assert history
+    at = fake(tmp_path, f"print('[info] tap-clover-export', {left!r})")
+    run = Meltano(at, "us-3", [], {})
+    assert run.finish(print) == (0, [])
+    assert run.left == left
+    assert words.left_in(history) is None
+    told = words.report([words.Chunk(3, ["A"], "success", left=run.left)], [], None)
+    assert told == f"Chunk 3: {left}"
 
 
 def test_chunks_do_not_share_the_files_of_a_run(tmp_path: Path) -> None:
