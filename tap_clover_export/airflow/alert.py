@@ -30,6 +30,9 @@ LEFT_OUT = "left_out"
 LAST_WORDS = "last_words"
 """Under this key a task that fails hands on why, and whether that names the merchants."""
 
+NO_TURN = "no_turn"
+"""Under this key a chunk that came to its end hands on which new days had no turn."""
+
 NOTHING_SAID = (words.KILLED, False)
 
 
@@ -67,7 +70,9 @@ def missing(ti: Any, *, ended: bool = False) -> str:
         state, said = states.get(f"export_{place}", "removed"), None
         if state == "failed":
             said = ti.xcom_pull(task_ids="export", key=LAST_WORDS, map_indexes=place)
-        made = words.Chunk(chunk["chunk"], chunk["merchants"], state, *(said or NOTHING_SAID))
+        left = ti.xcom_pull(task_ids="export", key=NO_TURN, map_indexes=place)
+        words_, named = said or NOTHING_SAID
+        made = words.Chunk(chunk["chunk"], chunk["merchants"], state, words_, named, left)
         chunks.append(made)
     left_out = ti.xcom_pull(task_ids="plan", key=LEFT_OUT) or []
     return words.report(chunks, left_out, plan, ended=ended)

@@ -6,14 +6,17 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import (
-    DAG,
-    Asset,
-    MultipleCronTriggerTimetable,
-    Variable,
-    get_current_context,
-    task,
-)
+try:
+    from airflow.sdk import (
+        DAG,
+        Asset,
+        MultipleCronTriggerTimetable,
+        Variable,
+        get_current_context,
+        task,
+    )
+except ImportError as error:
+    raise ImportError(f"The DAGs need Airflow, from 3.2 on: {error}.") from error
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.utils.types import DagRunType
 
@@ -83,7 +86,7 @@ def _plan(ti: Any, setup: Setup, region: str) -> list[dict[str, int]]:
     ]
     ti.xcom_push(PLACES, places)
     # Told once, however many DAGs read the file.
-    ti.xcom_push(LEFT_OUT, chunks.left_out if region == setup.regions[0] else [])
+    ti.xcom_push(LEFT_OUT, chunks.left_out if region == setup.teller else [])
     return [
         {"chunk": chunk, "rounds": hours.rounds_left(place, len(order), setup.at_once)}
         for place, chunk in enumerate(order)

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from airflow.sdk.log import mask_secret
 
 from tap_clover_export.airflow import hours, words
-from tap_clover_export.airflow.alert import MerchantsMissing, last_words
+from tap_clover_export.airflow.alert import NO_TURN, MerchantsMissing, last_words
 from tap_clover_export.airflow.chunks import divide, settings_of
 from tap_clover_export.airflow.meltano import Meltano
 from tap_clover_export.airflow.setup import Setup
@@ -55,13 +55,16 @@ class ExportChunk(BaseOperator):
         ti: Any = context["ti"]
         with last_words(ti):
             chunk = divide(setup, self.region).merchants.get(self.chunk, [])
-            left = hours.hours_left(setup.hours(self.region), hours.now())
+            began = context["dag_run"].start_date
+            left = hours.hours_left(setup.hours(self.region), hours.now(), began)
             if not left and ti.try_number > 1:
                 raise AirflowFailException("The service closed before it could be tried again.")
             if not left:
                 raise AirflowSkipException("The service closed before the chunk's turn.")
             if chunk:
                 self._export(setup, chunk, left)
+            if self._meltano and self._meltano.left:
+                ti.xcom_push(NO_TURN, self._meltano.left)
 
     def _export(self, setup: Setup, chunk: list[Merchant], left: float) -> None:
         for merchant in map(settings_of, chunk):

@@ -102,12 +102,21 @@ def _in_memory(content: bytes) -> str:
 
 
 def _taps(meltano: int) -> Iterator[int]:
-    """What Meltano has started that reads nothing: loaders and mappers have a pipe as stdin."""
+    """What Meltano has started that reads nothing: loaders and mappers have a pipe as stdin.
+
+    Whatever stands between, such as `uv run` or a script around Meltano or the tap, is passed by.
+    """
+    children: dict[str, list[str]] = {}
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
-            if parent == str(meltano) and (process / "fd/0").readlink() == NOTHING:
-                yield int(process.name)
+            if (process / "fd/0").readlink() == NOTHING:
+                children.setdefault(parent, []).append(process.name)
+    below = list(children.get(str(meltano), ()))
+    for name in below:  # it grows meanwhile
+        below += children.get(name, ())
+        if name not in children:
+            yield int(name)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ START_MINUTES = 10
 DAY_SECONDS = 24 * 3600
 
 _DAY = "|".join(DAYS)
-_CLOCK = r"([01]\d|2[0-4]):([0-5]\d)"
-_SPAN = re.compile(rf"({_DAY})(?:-({_DAY}))? {_CLOCK}-{_CLOCK}")
+_BEGIN = r"([01]\d|2[0-3]):([0-5]\d)"
+_END = r"([01]\d|2[0-3]|24(?=:00)):([0-5]\d)"
+_SPAN = re.compile(rf"({_DAY})(?:-({_DAY}))? {_BEGIN}-{_END}")
 
 
 def now() -> DateTime:
@@ -53,32 +54,51 @@ def read(text: str) -> Hours:
     return Hours.of(spans)
 
 
-def hours_left(hours: Hours | None, time: DateTime) -> float:
-    """How many hours a region stays open; 0 while it is closed."""
+def hours_left(hours: Hours | None, time: DateTime, began: dt.datetime | None = None) -> float:
+    """How many hours a region stays open, a day at most; 0 while it is closed.
+
+    Args:
+        hours: Its hours; where none are known, a run has a span from its beginning on.
+        time: From when on.
+        began: When the run began; now if None.
+    """
     if not hours:
-        return ANYTIME_HOURS
+        gone = time.timestamp() - began.timestamp() if began else 0.0
+        return max(ANYTIME_HOURS - gone / 3600, 0.0)
     end = time
     for begin, closing in hours.spans(time):
         if begin > end or (end - time).total_seconds() >= DAY_SECONDS:
             break
         end = closing
-    return (end - time).total_seconds() / 3600
+    return min((end - time).total_seconds(), DAY_SECONDS) / 3600
 
 
 def longest(hours: Hours | None) -> dt.timedelta:
-    """The longest time that a region stays open."""
-    minutes = [end - begin for day in hours.week for begin, end in day] if hours else []
-    return dt.timedelta(minutes=max(minutes)) if minutes else dt.timedelta(hours=ANYTIME_HOURS)
+    """The longest time that a region stays open, past midnight too."""
+    monday = pendulum.datetime(2026, 1, 5)
+    week = hours.week if hours else ()
+    openings = [
+        monday + dt.timedelta(days=day, minutes=begin)
+        for day, spans in enumerate(week)
+        for begin, _ in spans
+    ]
+    return dt.timedelta(
+        hours=max((hours_left(hours, opening) for opening in openings), default=ANYTIME_HOURS)
+    )
 
 
 def crons(hours: Hours | None) -> list[str]:
-    """When a region's DAG starts, in UTC; never by itself where no hours are known."""
+    """When a region's DAG starts, in UTC; never by itself where no hours are known.
+
+    What runs past midnight starts once; where it is always open, each day does.
+    """
     starts: dict[int, list[str]] = {}
     week = hours.week if hours else ()
     for day, spans in enumerate(week):
         for begin, _ in spans:
-            if begin or not any(end == MIDNIGHT for _, end in week[day - 1]):
-                starts.setdefault(begin + START_MINUTES, []).append(DAYS[day])
+            if begin or not any(since and end == MIDNIGHT for since, end in week[day - 1]):
+                later, at = divmod(begin + START_MINUTES, MIDNIGHT)
+                starts.setdefault(at, []).append(DAYS[(day + later) % 7])
     return [f"{at % 60} {at // 60} * * {','.join(days)}" for at, days in starts.items()]
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from tap_clover_export.airflow import guard
 from tap_clover_export.airflow.chunks import settings_of
-from tap_clover_export.airflow.words import failure_in
+from tap_clover_export.airflow.words import failure_in, left_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +35,15 @@ TAIL = 10
 
 TAP_ALONE = "Extractor failed"
 """Meltano's words where the loader has done its part."""
+
+
+_READABLE = {
+    "MELTANO_CLI_LOG_CONFIG": os.devnull,
+    "MELTANO_CLI_LOG_FORMAT": "uncolored",
+    "MELTANO_CLI_LOG_LEVEL": "info",
+    "NO_COLOR": "1",
+}
+"""Whatever the worker's environment says: from other logs the tap's words can't be read."""
 
 
 class MeltanoError(Exception):
@@ -152,6 +161,9 @@ class Meltano:
         state: The suffix of the chunk's state id.
         merchants: The chunk's merchants.
         settings: The tap's other settings, as environment variables.
+
+    Attributes:
+        left: What the tap said of new days that had no turn, once it has come to its end.
     """
 
     def __init__(
@@ -161,6 +173,7 @@ class Meltano:
         merchants: Sequence[Merchant],
         settings: Mapping[str, str],
     ) -> None:
+        self.left: str | None = None
         self._patience = setup.grace_seconds + guard.MARGIN_SECONDS
         folder = own_folder(setup, state)
         # The guard's lock lets a chunk run once at a time; without --force Meltano would refuse to
@@ -173,7 +186,7 @@ class Meltano:
                 *("run", "--force", f"--state-id-suffix={state}", *setup.run.split()),
             ],
             cwd=setup.project,
-            env={**_environment(setup, folder), "NO_COLOR": "1", **settings},
+            env={**_environment(setup, folder), **_READABLE, **settings},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
@@ -200,6 +213,7 @@ class Meltano:
             for line in self._process.stdout or ():
                 say(line.rstrip())
                 loaded = loaded or line.rstrip().endswith(TAP_ALONE)
+                self.left = left_in(line) or self.left
                 if failure := failure_in(line):
                     failures.append(failure)
             code = self._process.wait()

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from tap_clover_export.planning.hours import Hours
 
 
+LEAST = {
+    "chunks": 1,
+    "at_once": 1,
+    "exports_each": 1,
+    "retries": 0,
+    "retry_seconds": 0,
+    "grace_seconds": 1,
+}
+"""The smallest value of each number."""
+
+
 class SetupError(ValueError):
     """The DAG file can't be used; says which argument and what to do."""
 
@@ -59,7 +70,7 @@ class Setup:
 
     def __post_init__(self) -> None:
         """Refuse what can't be used."""
-        for name, least in (("chunks", 1), ("at_once", 1), ("exports_each", 1), ("retries", 0)):
+        for name, least in LEAST.items():
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise SetupError(f"{name} is not usable; give a whole number from {least} on.")
@@ -68,6 +79,10 @@ class Setup:
         if unknown or not regions:
             given = f"has {', '.join(unknown)}" if unknown else "is no list of regions"
             raise SetupError(f"regions {given}; known are {', '.join(REGIONS)}.")
+        if unknown := [str(region) for region in self.opening_hours if region not in REGIONS]:
+            raise SetupError(
+                f"opening_hours has {', '.join(unknown)}; known are {', '.join(REGIONS)}."
+            )
         for text in self.opening_hours.values():
             try:
                 hours.read(text)
@@ -83,6 +98,11 @@ class Setup:
         """When a region is open; None where that is not known."""
         text = self.opening_hours.get(region)
         return hours.read(text) if text else TABLE.get(region)
+
+    @property
+    def teller(self) -> str:
+        """The region whose run names the rows that can't be used: one that starts by itself."""
+        return next(filter(self.hours, self.regions), self.regions[0])
 
     @property
     def merchants_file(self) -> Path:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MARK = "INCOMPLETE: "
+LEFT_MARK = "max_run_hours is over; left for the next run"
+NEW_DAYS = "new days of "
 NAMED = 50
 """This number of merchants at most stands in an alert."""
 
@@ -31,6 +33,12 @@ def failure_in(line: str) -> Failure | None:
     return found if isinstance(found, dict) and "merchant_id" in found else None
 
 
+def left_in(line: str) -> str | None:
+    """What a line of the log says of new days that had no turn; None where it says nothing."""
+    _, mark, rest = line.partition(LEFT_MARK)
+    return f"{mark}{rest.rstrip()}" if NEW_DAYS in rest else None
+
+
 @dataclasses.dataclass(frozen=True)
 class Chunk:
     """What became of a chunk.
@@ -41,6 +49,7 @@ class Chunk:
         state: Its task's state, in Airflow's words.
         words: What its task said last.
         named: Whether that names the merchants that are missing.
+        left: What the tap said of new days that had no turn.
     """
 
     number: int
@@ -48,6 +57,7 @@ class Chunk:
     state: str
     words: str = ""
     named: bool = False
+    left: str | None = None
 
 
 def missing(failures: Iterable[Failure]) -> str:
@@ -100,6 +110,8 @@ def report(
         elif chunk.state != "success":
             said = chunk.words if chunk.named else cut_off(chunk.words, chunk.merchants)
             lines.append(f"Chunk {chunk.number}: {said}")
+        elif chunk.left:
+            lines.append(f"Chunk {chunk.number}: {chunk.left}")
     if no_turn:
         why = "had no turn or were cut off" if ended else "had no turn before the service closed"
         lines.append(f"Left for the next run, as they {why}: {_named(no_turn)}.")

@@ -31,6 +31,9 @@ from tap_clover_export.airflow.meltano import (
 )
 from tap_clover_export.airflow.setup import Setup, SetupError
 from tap_clover_export.planning.hours import TABLE
+from tap_clover_export.planning.plan import Purpose
+from tap_clover_export.planning.windows import Window
+from tap_clover_export.progress.summary import leftover
 
 if TYPE_CHECKING:
     from tap_clover_export.airflow.words import Failure
@@ -136,6 +139,7 @@ def test_a_file_that_can_not_be_read_is_told_in_a_sentence(tmp_path: Path) -> No
         (TABLE["eu"], "2026-11-28T01:30:00", 0),
         (TABLE["eu"], "2026-11-29T05:00:00", 1),
         (hours.read("MON 22:00-02:00"), "2026-11-23T23:30:00", 2.5),
+        (hours.read("MON-SUN 00:00-24:00"), "2026-11-24T20:00:00", 24),
         (None, "2026-11-24T20:00:00", hours.ANYTIME_HOURS),
     ],
 )
@@ -144,6 +148,29 @@ def test_hours_left(open_: Hours | None, now: str, left: float) -> None:
     time_ = pendulum.parse(now)
     assert isinstance(time_, pendulum.DateTime)
     assert hours.hours_left(open_, time_) == left
+
+
+def test_a_run_without_hours_shares_one_span() -> None:
+    """From its beginning on: what comes last would run beyond the run's end else."""
+    began = pendulum.datetime(2026, 11, 24, 20)
+    assert [
+        hours.hours_left(None, began.add(minutes=gone), began) for gone in (0, 90, 240, 300)
+    ] == [4, 2.5, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "crons", "longest"),
+    [
+        ("MON-SUN 20:00-04:00", ["10 20 * * MON,TUE,WED,THU,FRI,SAT,SUN"], 8),
+        ("MON-FRI 00:00-24:00", ["10 0 * * MON,TUE,WED,THU,FRI"], 24),
+        ("FRI-SUN 23:55-04:00", ["5 0 * * SAT,SUN,MON"], 4 + 5 / 60),
+    ],
+)
+def test_hours_may_run_past_midnight(text: str, crons: list[str], longest: float) -> None:
+    """A run has the time for all of it, and starts each time."""
+    read = hours.read(text)
+    assert hours.crons(read) == crons
+    assert hours.longest(read).total_seconds() / 3600 == pytest.approx(longest)
 
 
 def test_hours_are_read_as_they_are_written() -> None:
@@ -186,6 +213,10 @@ def test_no_chunk_is_starved() -> None:
         ({"retries": -1}, "retries is not usable; give a whole number from 0 on"),
         ({"regions": ("us", "uk")}, "regions has uk; known are us, eu, la, sandbox"),
         ({"regions": "us"}, "regions is no list"),
+        ({"grace_seconds": 0}, "grace_seconds is not usable; give a whole number from 1 on"),
+        ({"retry_seconds": "300"}, "retry_seconds is not usable"),
+        ({"opening_hours": {"LA": "MON 11:00-16:00"}}, "opening_hours has LA; known are us"),
+        ({"opening_hours": {"la": "MON 10:00-24:30"}}, "is not written like MON-FRI"),
         ({"retry_seconds": 60}, r"retry_seconds is below grace_seconds \(120\)"),
         (
             {"opening_hours": {"la": "always"}},
@@ -197,6 +228,12 @@ def test_what_can_not_be_used_is_told_by_name(arguments: dict[str, object], reas
     """The argument, and what to give."""
     with pytest.raises(SetupError, match=reason):
         Setup("/", **arguments)  # type: ignore[arg-type]
+
+
+def test_rows_that_can_not_be_used_are_told_by_a_run_that_starts_by_itself() -> None:
+    """The first of them; where none does, by the first."""
+    assert Setup("/", regions=("la", "eu", "us")).teller == "eu"
+    assert Setup("/", regions=("sandbox", "la")).teller == "sandbox"
 
 
 def test_the_page_names_every_argument() -> None:
@@ -291,6 +328,13 @@ def fake(tmp_path: Path, body: str) -> Setup:
     )
 
 
+def impatient(at: Setup) -> Setup:
+    """A setup whose guard waits for a second: there is a margin of ten."""
+    short = dataclasses.replace(at)
+    object.__setattr__(short, "grace_seconds", -9)
+    return short
+
+
 def test_a_run_hands_on_its_log_and_tells_what_is_missing(tmp_path: Path) -> None:
     """Where it is the tap alone that failed, and only there."""
     for last, told in (("Extractor failed", [FAILURE]), ("Extractor and loader failed", [])):
@@ -301,6 +345,34 @@ def test_a_run_hands_on_its_log_and_tells_what_is_missing(tmp_path: Path) -> Non
         assert said[0] == (
             "['run', '--force', '--state-id-suffix=us-3', 'tap-clover-export', 'target-postgres'] b"
         )
+
+
+def test_the_log_can_be_read_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that wants JSON, or less, would have every merchant of the chunk called missing."""
+    monkeypatch.setenv("MELTANO_CLI_LOG_FORMAT", "json")
+    monkeypatch.setenv("MELTANO_CLI_LOG_LEVEL", "critical")
+    at = fake(tmp_path, "print(*(os.environ[f'MELTANO_CLI_LOG_{n}'] for n in ('FORMAT', 'LEVEL')))")
+    said: list[str] = []
+    assert Meltano(at, "us-3", [], {}).finish(said.append) == (0, [])
+    assert said == ["uncolored info"]
+
+
+def test_new_days_that_had_no_turn_are_told(tmp_path: Path) -> None:
+    """The tap ends well then, also in a night in which Clover accepted nothing."""
+    window = Window(pendulum.datetime(2026, 11, 20), pendulum.datetime(2026, 11, 24))
+    left = leftover([(Purpose.NEW, window)], 4, [("us", "it is busy")])
+    history = leftover([(Purpose.HISTORY, window)], 4, [])
+    assert left
+    assert history
+    at = fake(tmp_path, f"print('[info] tap-clover-export', {left!r})")
+    run = Meltano(at, "us-3", [], {})
+    assert run.finish(print) == (0, [])
+    assert run.left == left
+    assert words.left_in(history) is None
+    told = words.report([words.Chunk(3, ["A"], "success", left=run.left)], [], None)
+    assert told == f"Chunk 3: {left}"
 
 
 def test_chunks_do_not_share_the_files_of_a_run(tmp_path: Path) -> None:
@@ -392,8 +464,12 @@ def test_a_run_that_is_stopped_leaves_nothing_behind(tmp_path: Path) -> None:
     expect_gone(int(said[0]))
 
 
-def test_the_tap_is_asked_to_end_first(tmp_path: Path) -> None:
-    """Wherever it is installed; Meltano then sees the loader to its end, and saves the state."""
+@pytest.mark.parametrize("around", ["", 'sh -c \'"$0" "$@"; exit $?\' '])
+def test_the_tap_is_asked_to_end_first(tmp_path: Path, around: str) -> None:
+    """Wherever it is installed; Meltano then sees the loader to its end, and saves the state.
+
+    Also where something starts Meltano, as `uv run` does.
+    """
     child = "import time; print('at work', flush=True); time.sleep(600)"
     at = fake(
         tmp_path,
@@ -404,6 +480,7 @@ def test_the_tap_is_asked_to_end_first(tmp_path: Path) -> None:
         "loader.stdin.close()\n"
         "print('the loader ended with', loader.wait())\nsys.exit(7)",
     )
+    at = dataclasses.replace(at, meltano=around + at.meltano)
     meltano = Meltano(at, "us-3", [], {})
     said: list[str] = []
 
@@ -424,7 +501,7 @@ def test_a_chunk_runs_once_at_a_time(tmp_path: Path) -> None:
     at = fake(tmp_path, "print('at work')")
     with (own_folder(at, "us-3") / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        short = Setup(at.project, meltano=at.meltano, grace_seconds=-9, retry_seconds=0)
+        short = impatient(at)
         with pytest.raises(MeltanoError, match="Another run of the same chunk is at work"):
             Meltano(short, "us-3", [], {}).finish(print)
         waiting = Meltano(at, "us-3", [], {})
@@ -440,7 +517,7 @@ def test_a_chunk_runs_once_at_a_time(tmp_path: Path) -> None:
 def test_a_meltano_that_is_left_alone_keeps_its_chunk(tmp_path: Path) -> None:
     """What guards it can be killed and what it guards live on."""
     at = fake(tmp_path, "print(os.getppid(), flush=True)\ntime.sleep(600)")
-    short = dataclasses.replace(at, grace_seconds=-9, retry_seconds=0)
+    short = impatient(at)
     said: list[str] = []
 
     def say(line: str) -> None:
