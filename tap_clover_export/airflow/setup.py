@@ -76,8 +76,8 @@ class Setup:
                 raise SetupError(f"{name} is not usable; give a whole number from {least} on.")
         regions = [] if isinstance(self.regions, str) else list(self.regions)
         unknown = [str(region) for region in regions if region not in REGIONS]
-        if unknown or not regions:
-            given = f"has {', '.join(unknown)}" if unknown else "is no list of regions"
+        if unknown or not regions or len(set(regions)) < len(regions):
+            given = f"has {', '.join(unknown)}" if unknown else "is no list of different regions"
             raise SetupError(f"regions {given}; known are {', '.join(REGIONS)}.")
         if unknown := [str(region) for region in self.opening_hours if region not in REGIONS]:
             raise SetupError(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tap_clover_export.simulator.api.routes import Request
+try:
+    from tap_clover_export.simulator.api.routes import Request
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"The local Clover needs the package {error.name}; install tap-clover-export[simulator]."
+    ) from error
 from tap_clover_export.simulator.clock import Clock
 from tap_clover_export.simulator.faults.fault import Fault
 from tap_clover_export.simulator.faults.injector import FaultInjector
