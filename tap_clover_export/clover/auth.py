@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
@@ -30,6 +29,7 @@ logger = logging.getLogger("tap-clover-export.tokens")
 AHEAD_SECONDS = 60.0
 AHEAD_SHARE = 0.2
 CLOSE_SECONDS = 60.0
+KEEP_PAUSE_SECONDS = 0.5
 
 
 class Auth:
@@ -102,8 +102,7 @@ class Auth:
             if lock.acquire(timeout=max(0.0, end - time.monotonic())):
                 lock.release()
         for chain in list(self._unkept):
-            with contextlib.suppress(TokenStoreError):
-                self._keep(chain)
+            self._keep_at_last(chain, end)
         self._oauth.close()
         self._store.close()
 
@@ -148,6 +147,19 @@ class Auth:
                 turn.reserve()
                 turn.put(lost)
         del self._unkept[chain]
+
+    def _keep_at_last(self, chain: Chain, end: float) -> None:
+        """Keep a pair before this process, which alone has it, ends; its store may come back."""
+        while True:
+            try:
+                return self._keep(chain)
+            except TokenStoreError as error:
+                if time.monotonic() >= end:
+                    logger.error(  # noqa: TRY400
+                        "The token pair of merchant %s is lost: %s", chain.merchant_id, error
+                    )
+                    return None
+            time.sleep(KEEP_PAUSE_SECONDS)
 
     def _spend(self, merchant: Merchant, pair: TokenPair) -> TokenPair:
         """Use the refresh token up for a new pair; one that was refused is not tried again."""

@@ -117,9 +117,13 @@ class Command(SingerCommand):
         raise SystemExit(1)
 
 
+_LAST_PORT = 65_535
+
+
 def _way(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Check how Clover's answer to a login is to come back."""
-    if value not in (None, "browser", "paste") and not re.fullmatch(r"[1-9][0-9]{0,4}", value):
+    port = re.fullmatch(r"[1-9][0-9]{0,4}", value or "")
+    if value not in (None, "browser", "paste") and not (port and int(port[0]) <= _LAST_PORT):
         raise click.BadParameter("it is neither paste nor the number of a port.")
     return value
 

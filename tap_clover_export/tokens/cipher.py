@@ -45,7 +45,7 @@ class Cipher:
         Raises:
             TokenStoreError: It is encrypted with a key that is not given.
         """
-        if not _SEALED.fullmatch(kept):
+        if not _SEALED.fullmatch(kept) or not _whole(kept):
             return kept
         if not self._keys:
             raise TokenStoreError("token_store is encrypted; give its token_key.")
@@ -81,3 +81,11 @@ class Cipher:
                     ) from None
                 self._fernet = MultiFernet([Fernet(key.reveal()) for key in self._keys])
             return self._fernet
+
+
+def _whole(kept: bytes) -> bool:
+    """Whether it may be all that Fernet wrote; a write torn at a page's end is not.
+
+    Fernet's bytes are 57 and blocks of 16, in base64.
+    """
+    return len(kept) % 4 == 0 and (len(kept) // 4 * 3 - kept.count(b"=") - 57) % 16 == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import threading
 import time
 import urllib.parse
@@ -42,6 +43,7 @@ _CONNECT: Mapping[str, Mapping[str, Any]] = {
         "keepalives_interval": 10,
         "keepalives_count": 3,
         "tcp_user_timeout": 60_000,
+        "prepare_threshold": None,  # behind a pooler the next transaction has another server
     },
     "mysql+pymysql": {"connect_timeout": 10, "read_timeout": 240, "write_timeout": 60},
     "sqlite+pysqlite": {"timeout": 60},
@@ -75,6 +77,7 @@ _LOCK_NOT_HAD = ("55P03", 1205)
 """How PostgreSQL and MySQL say that a lock was not to be had in time."""
 
 _WORDS = 160
+_NO_HOST = re.compile(r"[@?&=#\s]")
 
 table = sa.Table(
     "tap_clover_export_tokens",
@@ -181,6 +184,8 @@ def _read(url: Secret) -> sa.URL:
         read = sa.make_url(url.reveal())
     except (ArgumentError, ValueError):
         raise _unreadable() from None
+    if _NO_HOST.search(read.host or ""):  # the rest of a password, which the driver would show
+        raise _unreadable()
     return read.set(drivername=_DRIVERS.get(read.drivername, read.drivername))
 
 

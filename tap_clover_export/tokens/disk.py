@@ -126,7 +126,7 @@ class DiskStore:
         return True
 
     def _read(self, name: str, folder: int) -> TokenPair | None:
-        kept = files.read_own(name, folder).strip()
+        kept = _line(files.read_own(name, folder))
         if not kept:
             return None
         try:
@@ -138,7 +138,7 @@ class DiskStore:
         """Do what a crash kept a `put` from: its file, once whole, is newer than the chain's."""
         kept = b""
         with contextlib.suppress(OSError, TokenStoreError):  # a link, or what others put there
-            kept = files.read_own(_next(name), folder)
+            kept = _line(files.read_own(_next(name), folder))
         try:
             TokenPair.unpack(self._cipher.open(kept))
         except ValueError:
@@ -196,8 +196,8 @@ class _DiskTurn:
                 self._room = None
                 content = self._cipher.seal(pair.pack())
                 file.seek(0)
-                file.truncate()
-                file.write(content)
+                file.write(content + b"\n")
+                file.truncate()  # only now: what is given back before may be another's at once
                 files.sync(file)
             _take_place(self._name, self._folder)
             files.sync_folder(self._folder)
@@ -220,6 +220,11 @@ def _file(name: str) -> str:
 
 def _next(name: str) -> str:
     return f"{name}.new"
+
+
+def _line(content: bytes) -> bytes:
+    """What was put; a kill may have left the rest of its room behind it."""
+    return content.partition(b"\n")[0].strip()
 
 
 def _take_place(name: str, folder: int) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_clover_export import times
+from tap_clover_export.clover import auth as auth_module
 from tap_clover_export.clover.auth import Auth
 from tap_clover_export.clover.client import Client
 from tap_clover_export.errors import (
@@ -490,6 +491,31 @@ def test_a_pair_that_does_not_reach_the_store_is_kept_later(
         assert kept(path).refresh_token.reveal() in shop._clover.tokens._refresh
         assert refreshes(shop) == 1 + last
         shop.clock.advance(90)
+
+
+def test_a_store_that_comes_back_while_a_run_closes(
+    shop: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is asked again until the time to close is over; a pair that is lost then is told."""
+    take_place, failing = disk._take_place, [3]
+
+    def fail(*given: Any) -> None:
+        failing[0] -= 1
+        if failing[0] >= 0:
+            raise OSError(5, "Input/output error")
+        take_place(*given)
+
+    monkeypatch.setattr(disk, "_take_place", fail)
+    monkeypatch.setattr(auth_module, "KEEP_PAUSE_SECONDS", 0.01)
+    with manager(shop, path) as auth, pytest.raises(TokenStoreError):
+        auth.token(merchant(shop))
+    assert kept(path).refresh_token.reveal() in shop._clover.tokens._refresh
+    shop.clock.advance(90)
+    failing[0] = 1000
+    monkeypatch.setattr(auth_module, "CLOSE_SECONDS", 0.05)
+    with manager(shop, path) as auth, pytest.raises(TokenStoreError):
+        auth.token(merchant(shop))
+    assert f"The token pair of merchant {ONE} is lost: token_store can't be used" in caplog.text
 
 
 def test_no_refresh_begins_once_a_run_closes(shop: Simulator, path: Path) -> None:

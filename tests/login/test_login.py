@@ -230,9 +230,10 @@ def test_the_command(shop: Simulator, tmp_path: Path) -> None:
     done = command("--config", write_config(tmp_path, given), "--login")
     assert done.returncode == 1
     assert "client_id or client_secret is not set; a login needs both" in done.stderr
-    done = command("--config", config, "--login=somewhere")
-    assert done.returncode == 2
-    assert "it is neither paste nor the number of a port." in done.stderr
+    for way in ("somewhere", "65536"):
+        done = command("--config", config, f"--login={way}")
+        assert done.returncode == 2
+        assert "it is neither paste nor the number of a port." in done.stderr
 
 
 def test_what_is_printed_is_json(shop: Simulator, tmp_path: Path) -> None:

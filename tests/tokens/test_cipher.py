@@ -81,10 +81,11 @@ def test_a_crash_is_made_good_with_the_key_alone(tmp_path: Path) -> None:
     assert successor.read_bytes() == sealed
     with open_store(path, [OLD]).turn(CHAIN) as turn:
         assert turn.pair == NEWER
-    successor.write_bytes(sealed[:99] + bytes(50))
-    with open_store(path, [OLD]).turn(CHAIN) as turn:
-        assert turn.pair == NEWER
-    assert not successor.exists()
+    for torn in (sealed[:99] + bytes(50), sealed[:-4], sealed[:128]):
+        successor.write_bytes(torn)
+        with open_store(path, [OLD]).turn(CHAIN) as turn:
+            assert turn.pair == NEWER
+        assert not successor.exists()
 
 
 def test_cryptography_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -247,10 +247,25 @@ def test_a_connection_that_is_lost_is_made_again(url: str, database: Database) -
     store.close()
 
 
+@postgres
+def test_no_statement_is_prepared(url: str) -> None:
+    """A pooler by transaction has another server for the next one, which knows none."""
+    store = open_store(Secret(url))
+    for number in range(8):
+        put(store, Chain.of(f"M{number}", Secret("first")))
+    connections = store._opened()._connections
+    with connections.begin() as connection:
+        prepared = connection.execute(sa.text("select statement from pg_prepared_statements"))
+        assert prepared.fetchall() == []
+    store.close()
+
+
 UNUSABLE = {
     "postgresql://me:s3cr%40et@127.0.0.1:9/db": "refused",
     "postgresql://me:s3cr%40et@no-such-host.invalid/db": "can't be used",
     "oracle+nothing://me:s3cr%40et@host/db": "no database URL that can be read",
+    "postgresql://me:a@s3cr%40et@host/db": "no database URL that can be read",
+    "postgresql://me@host:1/db?password=a@s3cr%40et&x=1": "no database URL that can be read",
     "postgresql://me:s3cr%40et@host:port/db": "no database URL that can be read",
     "mysql://me:s3cr%40et@host/db": r"a package is missing \(pymysql\); install tap-clover-export",
     "sqlite://": "a database in memory",

@@ -223,10 +223,11 @@ def test_a_torn_successor_is_dropped(path: Path, content: bytes) -> None:
     assert names(path) == {f"{CHAIN.name}.json"}
 
 
-def test_a_whole_successor_takes_its_place(path: Path) -> None:
-    """What a crash kept from its place is the newer pair."""
+@pytest.mark.parametrize("rest", [b"", b"\n", b"\n" + os.urandom(9_000)])
+def test_a_whole_successor_takes_its_place(path: Path, rest: bytes) -> None:
+    """What a crash kept from its place is the newer pair, the rest of its room behind it or not."""
     put(path)
-    (path / f"{CHAIN.name}.new").write_bytes(NEWER.pack())
+    (path / f"{CHAIN.name}.new").write_bytes(NEWER.pack() + rest)
     with open_store(path).turn(CHAIN) as turn:
         assert turn.pair == NEWER
     assert get(path) == NEWER
