@@ -137,6 +137,13 @@ class TokenStoreError(Exception):
     """The token store can't be used; says why and what to do."""
 
 
+class TokenStoreLockedError(TokenStoreError):
+    """Another run has the chain just now."""
+
+    def __init__(self) -> None:
+        super().__init__("token_store is locked by another run; end that one.")
+
+
 class LoginNeededError(TokenStoreError):
     """A refresh token that Clover takes no more; says whose, and what a person does."""
 

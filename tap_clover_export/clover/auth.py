@@ -16,6 +16,7 @@ from tap_clover_export.errors import (
     TransientError,
 )
 from tap_clover_export.tokens.chain import NONE, Chain, TokenPair
+from tap_clover_export.tokens.store import wait_for_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +122,7 @@ class Auth:
             self._keep(chain)
         pair = self._store.get(chain)
         if pair is None or not good(pair) or self._stale(pair):
-            with self._store.turn(chain) as turn:
+            with wait_for_turn(self._store, chain, lambda: self._closing) as turn:
                 pair = turn.pair or chain.begin()
                 if not good(pair) or self._stale(pair):
                     pair = self._refresh(merchant, chain, pair, turn)
@@ -142,7 +143,7 @@ class Auth:
     def _keep(self, chain: Chain) -> None:
         """Keep a pair that its store did not take when it came; nobody but this process has it."""
         lost = self._unkept[chain]
-        with self._store.turn(chain) as turn:
+        with wait_for_turn(self._store, chain) as turn:
             if (turn.pair or chain.begin()).refresh_token == lost.spent_token:
                 turn.reserve()
                 turn.put(lost)

@@ -11,6 +11,7 @@ from tap_clover_export.errors import CloverError, LoginFailedError
 from tap_clover_export.login import redirect
 from tap_clover_export.login.redirect import HOST, PORT, Listener
 from tap_clover_export.tokens.chain import Chain
+from tap_clover_export.tokens.store import wait_for_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,7 @@ class Login:
     def _redeem(self, agreement: Agreement) -> Chain:
         """Exchange the code, once it is sure that what comes for it can be kept."""
         rehearsal = Chain.of(agreement.merchant_id, agreement.code)
-        with self._store.turn(rehearsal) as turn:
+        with wait_for_turn(self._store, rehearsal) as turn:
             turn.reserve()
         try:
             pair = self._oauth.redeem(self._settings.api_url, agreement.code)
@@ -116,7 +117,7 @@ class Login:
                 "client_secret, then log in again."
             )
         chain = Chain(agreement.merchant_id, pair.seed)
-        with self._store.turn(chain) as turn:
+        with wait_for_turn(self._store, chain) as turn:
             turn.reserve()
             turn.put(pair)
         return chain

@@ -20,7 +20,7 @@ from sqlalchemy.exc import (
     StatementError,
 )
 
-from tap_clover_export.errors import TokenStoreError
+from tap_clover_export.errors import TokenStoreError, TokenStoreLockedError
 from tap_clover_export.settings.fields import from_project
 from tap_clover_export.tokens import files
 
@@ -127,9 +127,11 @@ class Connections:
             with self._connected() as connection, connection.begin():
                 yield connection
         except SQLAlchemyError as error:
-            fault = self._sentence(error)
+            fault: TokenStoreError = TokenStoreLockedError()
+            if _code(error) not in _LOCK_NOT_HAD:
+                fault = TokenStoreError(self._sentence(error))
             _empty(error)
-            raise TokenStoreError(fault) from None
+            raise fault from None
 
     def bound(self, connection: sa.Connection) -> None:
         """Have the waits of a transaction bounded."""
@@ -165,9 +167,6 @@ class Connections:
     def _sentence(self, error: SQLAlchemyError) -> str:
         """What a database says, in a sentence without a password or a token."""
         reason = getattr(error, "orig", None) or error
-        code = getattr(reason, "sqlstate", None) or next(iter(reason.args), None)
-        if code in _LOCK_NOT_HAD:
-            return files.LOCKED
         said = next(iter(str(reason).strip().splitlines()), "") or type(reason).__name__
         if password := self._url.password:
             for shown in {str(password), urllib.parse.quote(str(password), safe="")}:
@@ -177,6 +176,12 @@ class Connections:
             f"token_store can't be used ({said}); look at the database, its address and what "
             "this user may do there."
         )
+
+
+def _code(error: SQLAlchemyError) -> object:
+    """The database's own number of an error."""
+    reason = getattr(error, "orig", None) or error
+    return getattr(reason, "sqlstate", None) or next(iter(reason.args), None)
 
 
 def _read(url: Secret) -> sa.URL:

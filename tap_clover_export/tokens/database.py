@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from tap_clover_export.errors import TokenStoreError
+from tap_clover_export.errors import TokenStoreError, TokenStoreLockedError
 from tap_clover_export.tokens import files
 from tap_clover_export.tokens.chain import TokenPair
 from tap_clover_export.tokens.connections import Connections, table
@@ -109,7 +109,7 @@ class DatabaseStore:
             except IntegrityError:
                 continue
             return
-        raise TokenStoreError(files.LOCKED)
+        raise TokenStoreLockedError
 
     def _sweep(self) -> None:
         """Once a run, let chains go that were not used for a year."""

@@ -10,15 +10,16 @@ from typing import IO, TYPE_CHECKING
 
 import filelock
 
-from tap_clover_export.errors import TokenStoreError
+from tap_clover_export.errors import TokenStoreError, TokenStoreLockedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LOCK_SECONDS = 180.0
+LOCK_SECONDS = 2.0
+"""How long one attempt to have a lock may take; see `store.wait_for_turn`."""
+
 LOCK_POLL_SECONDS = 0.01
-LOCKED = "token_store is locked by another run; end that one."
 SOMETHING_ELSE = "token_store holds something else than tokens; give another path."
 FOREIGN = "token_store is no regular file or folder of this user; give another path."
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
@@ -52,7 +53,7 @@ def locked(path: Path) -> Iterator[None]:
             lock = filelock.FileLock(path, mode=0o600, thread_local=False)
             held = lock.acquire(timeout=LOCK_SECONDS, poll_interval=LOCK_POLL_SECONDS)
     except filelock.Timeout as error:
-        raise TokenStoreError(LOCKED) from error
+        raise TokenStoreLockedError from error
     except NotImplementedError as error:
         raise TokenStoreError(
             "token_store lies where files can't be locked; give another path."

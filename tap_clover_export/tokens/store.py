@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tap_clover_export.errors import TokenStoreError
+from tap_clover_export.errors import TokenStoreError, TokenStoreLockedError
 from tap_clover_export.tokens.cipher import Cipher
 from tap_clover_export.tokens.disk import DiskStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from tap_clover_export.settings.secret import Secret
     from tap_clover_export.tokens.chain import Chain, TokenPair
     from tap_clover_export.tokens.database import DatabaseStore
+
+
+WAIT_SECONDS = 180.0
+"""How long another refresh of the same chain is waited for."""
 
 
 class Turn(Protocol):
@@ -107,6 +112,32 @@ class _LateStore:
                         "install tap-clover-export[database], or the driver that the URL names."
                     ) from None
             return self._store
+
+
+@contextlib.contextmanager
+def wait_for_turn(
+    store: TokenStore, chain: Chain, given_up: Callable[[], bool] = lambda: False
+) -> Iterator[Turn]:
+    """Be the only one that refreshes a chain, once the one before is done with it.
+
+    Args:
+        store: The store.
+        chain: The chain.
+        given_up: Whether nobody waits for it any more.
+
+    Raises:
+        TokenStoreError: It can't be had.
+    """
+    end = time.monotonic() + WAIT_SECONDS
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                turn = stack.enter_context(store.turn(chain))
+                break
+            except TokenStoreLockedError:
+                if given_up() or time.monotonic() >= end:
+                    raise
+        yield turn
 
 
 def open_store(place: Path | Secret, keys: Sequence[Secret] = ()) -> TokenStore:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tap_clover_export.errors import TokenStoreError
+from tap_clover_export.errors import TokenStoreError, TokenStoreLockedError
 from tap_clover_export.settings.secret import Secret
-from tap_clover_export.tokens import disk, files
+from tap_clover_export.tokens import disk, files, store
 from tap_clover_export.tokens.chain import Chain, TokenPair
-from tap_clover_export.tokens.store import open_store
+from tap_clover_export.tokens.store import open_store, wait_for_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -343,6 +343,33 @@ def test_a_lock_held_too_long_is_a_sentence(path: Path, monkeypatch: pytest.Monk
             put(path)
         put(path, OTHER)
     put(path)
+
+
+def test_who_waits_for_a_turn_gets_it_or_gives_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the one before is done; at once where a run closes, and in the end by itself."""
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.01)
+    one, two = open_store(path), open_store(path)
+    asked = []
+    with contextlib.ExitStack() as held:
+        held.enter_context(one.turn(CHAIN))
+
+        def given_up() -> bool:
+            asked.append(1)
+            if len(asked) == 3:
+                held.close()
+            return False
+
+        with wait_for_turn(two, CHAIN, given_up) as turn:
+            assert turn.pair is None
+    assert len(asked) == 3
+    with one.turn(CHAIN):
+        with pytest.raises(TokenStoreLockedError), wait_for_turn(two, CHAIN, lambda: True):
+            pass
+        monkeypatch.setattr(store, "WAIT_SECONDS", 0.0)
+        with pytest.raises(TokenStoreLockedError), wait_for_turn(two, CHAIN):
+            pass
 
 
 def test_chains_not_used_for_a_year_go(path: Path) -> None:
