@@ -16,7 +16,7 @@ from tap_clover_export.exports.exporter import Exporter
 from tap_clover_export.exports.spool import EXPORT_BYTES
 from tap_clover_export.planning.bookmarks import Bookmarks
 from tap_clover_export.planning.late_changes import Schedule
-from tap_clover_export.planning.plan import Partition, plan_partition
+from tap_clover_export.planning.plan import Partition, plan_partition, turns
 from tap_clover_export.progress import summary
 from tap_clover_export.progress.log import ProgressLog
 from tap_clover_export.progress.stats import RunStats
@@ -108,20 +108,22 @@ class Run:
         self.progress_log = ProgressLog(self.stats)
         now = self.now()
         schedules = {stream: self._late_changes(stream) for stream in streams}
+        partitions = [
+            Partition(merchant, stream) for merchant in settings.merchants for stream in streams
+        ]
+        states = [self.bookmarks.read(partition) for partition in partitions]
         self.plans = [
             plan_partition(
                 partition,
                 number,
-                self.bookmarks.read(partition),
+                state,
                 end=settings.end or now,
                 now=now,
                 lookback=settings.lookback,
                 width=settings.window,
                 late_changes=schedules[partition.stream],
             )
-            for number, partition in enumerate(
-                Partition(merchant, stream) for merchant in settings.merchants for stream in streams
-            )
+            for partition, state, number in zip(partitions, states, turns(states), strict=True)
         ]
         self._plan_of = {plan.partition: plan for plan in self.plans}
 

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import enum
 import itertools
+import math
 import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -14,7 +15,7 @@ from tap_clover_export.planning.late_changes import LateChanges
 from tap_clover_export.planning.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pendulum import DateTime
 
@@ -112,7 +113,7 @@ class PartitionPlan:
 
     Attributes:
         partition: The merchant's stream.
-        number: Its place among the partitions.
+        number: Its turn among the partitions.
         state: Where it stands.
         width: The widest window.
         new: The time after what is covered, look-back included; None where there is none.
@@ -192,7 +193,7 @@ def plan_partition(
 
     Args:
         partition: The merchant's stream.
-        number: Its place among the partitions.
+        number: Its turn among the partitions.
         state: Where it stands.
         end: The time to stop at; never later than now.
         now: The time of the run.
@@ -216,10 +217,33 @@ def plan_partition(
             search = late_changes.search(partition.merchant.id, state.late_changes, now)
         if search:
             top = search.reached or (new.start if new else covered.end)
-            late = _window(max(search.since, earliest), min(top, covered.end))
+            late = _window(max(search.since, earliest), min(top, covered.end, end))
     plan = PartitionPlan(partition, number, state, width, new, history, late, search)
     usable = _usable(state.pending, [span for span in (late, history, new) if span], now)
     return dataclasses.replace(plan, pending=tuple(usable))
+
+
+def turns(states: Sequence[PartitionState]) -> list[int]:
+    """Each partition's turn: who got least so far comes first, who failed last night last.
+
+    Nights that are too short for all would otherwise serve the same ones each time.
+    """
+
+    def key(place: int) -> tuple[bool, float, float]:
+        state = states[place]
+        if state.covered is None:
+            return bool(state.holes), -math.inf, 0.0
+        start = state.covered.start
+        return (
+            bool(state.holes),
+            state.covered.end.timestamp(),
+            -start.timestamp() if start else math.inf,
+        )
+
+    found = [0] * len(states)
+    for turn, place in enumerate(sorted(range(len(states)), key=key)):
+        found[place] = turn
+    return found
 
 
 def _window(begin: DateTime, end: DateTime) -> Window | None:

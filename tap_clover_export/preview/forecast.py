@@ -47,7 +47,8 @@ def deferred(
         fitting = max(0, math.ceil(seconds / EXPORT_SECONDS) * slots - resumed)
         for purpose in Purpose:
             # A window each in turn, in the order of their numbers: so the plan's priorities say.
-            waiting = [(item, _to_request(item, purpose)) for item in mine]
+            in_turn = sorted(mine, key=lambda item: item.number)
+            waiting = [(item, _to_request(item, purpose)) for item in in_turn]
             most = max((len(places) and places[-1] + 1 for _, places in waiting), default=0)
             rounds = bisect.bisect_right(
                 range(1, most + 1), fitting, key=lambda place: _before(waiting, place)

@@ -54,11 +54,16 @@ class Failure:
         start = self.partition.merchant.start if self.purpose is Purpose.HISTORY else None
         return start, self.window.end
 
+    @property
+    def what(self) -> str:
+        """Which part of which stream is missing."""
+        new = self.purpose is Purpose.NEW
+        return str(self.partition) if new else f"{_LEFT[self.purpose]} of {self.partition}"
+
     def __str__(self) -> str:
         if self.purpose is Purpose.NEW:
-            return f"{self.partition} from {times.to_text(self.window.start)} on"
-        end = times.to_text(self.window.end)
-        return f"{_LEFT[self.purpose]} of {self.partition} before {end}"
+            return f"{self.what} from {times.to_text(self.window.start)} on"
+        return f"{self.what} before {times.to_text(self.window.end)}"
 
     def fields(self, said: Collection[str] = ()) -> dict[str, str | None]:
         """For programs; without the advice where that is said elsewhere."""
@@ -98,7 +103,7 @@ def missing(failures: Sequence[Failure]) -> str | None:
         said.add(advice(failure.reason))
     sentence = f"Missing: {first}: {first.reason}"
     if others:
-        names = ", ".join(str(failure.partition) for failure in others[:NAMED])
+        names = ", ".join(failure.what for failure in others[:NAMED])
         more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
         sentence += f"; also missing: {names}{more} (each said above)"
     return sentence + "."

@@ -210,6 +210,35 @@ def test_an_end_in_the_past_loses_nothing_once_it_goes() -> None:
         assert_whole(_both(first, second), simulator, twice=20)
 
 
+def test_nights_too_short_for_all_new_days_serve_all_in_turn() -> None:
+    """Who got least comes first, so that the last merchants of the list don't wait for ever."""
+    merchants = (ONE, TWO, "CCCC3333CCCC3")
+    short: dict[str, Any] = {"max_run_hours": 0.6, "step": 5, "start_date": _ago(40)}
+    with clover(merchants=merchants, days=40, orders_per_day=1, export_seconds=900) as simulator:
+        state: dict[str, Any] = {}
+        for _ in range(3):
+            state = sync(simulator, state=state, **short).state
+            simulator.clock.advance(DAY / 2)
+        bookmarks = [entry(state, "orders", one).get("replication_key_value") for one in merchants]
+        assert all(bookmarks)
+
+
+def test_a_search_for_late_changes_ends_now_at_the_latest() -> None:
+    """Also where the bookmark lies ahead: no window ends later than now, or than the end."""
+    with clover(days=60, orders_per_day=1, window_field="createdTime") as simulator:
+        held = {
+            "context": {"merchant_id": ONE},
+            "replication_key": "modifiedTime",
+            "replication_key_value": iso(TUESDAY_NOON + DAY / 12),
+            "exported_from": _ago(61),
+            "late_changes_at": _ago(50),
+        }
+        state = {"bookmarks": {"orders": {"partitions": [held]}}}
+        run = sync(simulator, state=state)
+        late = [end for purpose, _, end in _windows(run) if purpose == "late_changes"]
+        assert late[0] == _ago(0)
+
+
 def _fail_after(simulator: Simulator, exports: int) -> None:
     """A number of exports of orders pass, the others end in FAILED."""
     simulator.faults.clear()
