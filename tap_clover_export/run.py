@@ -196,8 +196,8 @@ class Run:
             elif plan.bookmark and plan.bookmark > now:
                 logger.log(
                     logging.WARNING if plan.bookmark > now + AHEAD else logging.INFO,
-                    "The bookmark of %s lies in the future, at %s; nothing of it is exported until "
-                    "then: look at this machine's clock, or correct the state.",
+                    "The bookmark of %s lies in the future, at %s; nothing new of it is exported "
+                    "until then: look at this machine's clock, or correct the state.",
                     plan.partition,
                     times.to_text(plan.bookmark),
                 )
@@ -266,7 +266,7 @@ class Run:
 
     def _note_holes(self, queue: Queue) -> None:
         holes: dict[Partition, list[Window]] = {}
-        for failure in queue.failures:
+        for failure in filter(lambda failure: failure.is_hole, queue.failures):
             holes.setdefault(failure.partition, []).append(failure.window)
         for plan in self.plans:
             self.bookmarks.ended(plan.partition, holes.get(plan.partition, ()))

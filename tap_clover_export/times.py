@@ -14,6 +14,7 @@ YEAR_9999 = 253_402_300_799_999
 """The last millisecond that RFC 3339 can write."""
 
 _DATED = re.compile(r"\d{4}-\d\d-\d\d")
+_OWN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 _EPOCH = dt.date(1970, 1, 1)
 
 
@@ -45,6 +46,8 @@ def parse(text: str) -> DateTime:
     """
     text = text.strip()
     try:
+        if _OWN.fullmatch(text):  # as `to_text` writes it; states of thousands are full of them
+            return from_ms(to_ms(dt.datetime.fromisoformat(text)))
         time = pendulum.parse(text, tz="UTC") if _DATED.match(text) else None
         if isinstance(time, DateTime):
             return from_ms(to_ms(time))

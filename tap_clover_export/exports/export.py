@@ -135,7 +135,10 @@ class Export:
 
     def halves(self, windows: tuple[Window, Window]) -> tuple[Export, Export]:
         """The exports that take its place, in the order of work."""
-        first, second = windows if self.purpose is Purpose.NEW else reversed(windows)
+        return self.in_two(*(windows if self.purpose is Purpose.NEW else reversed(windows)))
+
+    def in_two(self, first: Window, second: Window) -> tuple[Export, Export]:
+        """Two exports that take its place, in this order."""
         return (
             Export(self.partition, first, (*self.priority, 0)),
             Export(self.partition, second, (*self.priority, 1)),

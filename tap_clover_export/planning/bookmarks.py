@@ -104,9 +104,12 @@ class Bookmarks:
             if covered and covered.start and known.covered:
                 covered = grown(known.covered, Window(covered.start, covered.end), None)
         if purpose is Purpose.LATE_CHANGES and plan.search and plan.late_changes:
-            late_changes = LateChanges(late_changes.at, plan.search.begun, window.start)
+            goes_on = late_changes.begun and window.end < plan.late_changes.end
+            begun = (late_changes.begun if goes_on else None) or plan.search.begun
+            begun = min(begun, created or begun)
+            late_changes = LateChanges(late_changes.at, begun, window.start)
             if window.start <= plan.late_changes.start:
-                late_changes = LateChanges(plan.search.begun)
+                late_changes = LateChanges(begun)
         elif late_changes.at is None:
             late_changes = dataclasses.replace(late_changes, at=created)
         self._change(partition, covered=covered, late_changes=late_changes, pending=tuple(pending))

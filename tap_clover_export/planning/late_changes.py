@@ -52,15 +52,34 @@ class Schedule:
     reach: dt.timedelta
     every: dt.timedelta
 
-    def search(self, merchant_id: str, known: LateChanges, now: DateTime) -> Search | None:
+    def search(
+        self,
+        merchant_id: str,
+        known: LateChanges,
+        now: DateTime,
+        *,
+        earliest: DateTime,
+        failed: bool = False,
+    ) -> Search | None:
         """The search that is due, or that goes on; None where neither is.
 
-        One that can't come to its end for so long that the next is due begins again.
+        One that takes long goes on to its end. Where it failed, or nothing of it is left, it
+        begins again once the next is due.
+
+        Args:
+            merchant_id: The merchant.
+            known: How far it is.
+            now: The time.
+            earliest: The earliest time to look at.
+            failed: Whether the last run failed where it has to go on.
         """
-        if known.begun and known.reached and not self._is_due(merchant_id, known.begun, now):
-            return Search(known.begun - self.reach, known.begun, known.reached)
-        if known.at and self._is_due(merchant_id, known.at, now):
-            return Search(now - self.reach, now)
+        last = known.at
+        if known.begun and known.reached:
+            last, since = known.begun, max(earliest, known.begun - self.reach)
+            if since < known.reached and not (failed and self._is_due(merchant_id, last, now)):
+                return Search(since, known.begun, known.reached)
+        if last and self._is_due(merchant_id, last, now):
+            return Search(max(earliest, now - self.reach), now)
         return None
 
     def _is_due(self, merchant_id: str, last: DateTime, now: DateTime) -> bool:

@@ -214,10 +214,17 @@ def plan_partition(
         # One span has no gap: history joins what is covered even where that is later than the end.
         history = _window(start, covered.start) if covered.start else None
         if late_changes:
-            search = late_changes.search(partition.merchant.id, state.late_changes, now)
+            known = state.late_changes
+            search = late_changes.search(
+                partition.merchant.id,
+                known if known.at else dataclasses.replace(known, at=covered.end),
+                now,
+                earliest=earliest,
+                failed=any(hole.end == known.reached for hole in state.holes),
+            )
         if search:
             top = search.reached or (new.start if new else covered.end)
-            late = _window(max(search.since, earliest), min(top, covered.end, end))
+            late = _window(search.since, min(top, covered.end, end))
     plan = PartitionPlan(partition, number, state, width, new, history, late, search)
     usable = _usable(state.pending, [span for span in (late, history, new) if span], now)
     return dataclasses.replace(plan, pending=tuple(usable))
@@ -261,9 +268,11 @@ def _first_begin(
 
     A run that emitted nothing may have requested it already.
     """
-    if start < end and (known := list(_usable(pending, [Window(start, end)], now))):
-        return known[-1].window.start
-    return windows.before(end, width, start)
+    newest = windows.before(end, width, start)
+    if start < end:
+        known = [one.window for one in _usable(pending, [Window(start, end)], now)]
+        return next((one.start for one in known[-1:] if newest < one.end), newest)
+    return newest
 
 
 def _usable(

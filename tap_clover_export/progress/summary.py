@@ -39,30 +39,47 @@ class Failure:
         reason: Why, and what to do.
         purpose: What is missing: the new days, the history or the late changes.
         window: The first window that is missing.
+        bookmark: Up to where the run found its stream covered, if it did.
+        is_hole: Whether it is this window that fails, and not all that is asked for.
     """
 
     partition: Partition
     reason: str
     purpose: Purpose
     window: Window
+    bookmark: DateTime | None = None
+    is_hole: bool = True
+
+    @property
+    def is_lookback(self) -> bool:
+        """Whether it was covered before."""
+        new = self.purpose is Purpose.NEW
+        return new and self.bookmark is not None and self.window.end <= self.bookmark
 
     @property
     def missing(self) -> tuple[DateTime | None, DateTime | None]:
         """From when to when something is missing; None where it has no bound."""
+        if self.is_lookback:
+            return self.window.start, self.bookmark
         if self.purpose is Purpose.NEW:
-            return self.window.start, None
+            known = self.bookmark and max(self.window.start, self.bookmark)
+            return known or self.partition.merchant.start, None
         start = self.partition.merchant.start if self.purpose is Purpose.HISTORY else None
         return start, self.window.end
 
     @property
     def what(self) -> str:
         """Which part of which stream is missing."""
+        if self.is_lookback:
+            return f"look-back of {self.partition}"
         new = self.purpose is Purpose.NEW
         return str(self.partition) if new else f"{_LEFT[self.purpose]} of {self.partition}"
 
     def __str__(self) -> str:
-        if self.purpose is Purpose.NEW:
-            return f"{self.what} from {times.to_text(self.window.start)} on"
+        start, end = self.missing
+        if start and self.purpose is Purpose.NEW:
+            until = f" to {times.to_text(end)}" if end else " on"
+            return f"{self.what} from {times.to_text(start)}{until}"
         return f"{self.what} before {times.to_text(self.window.end)}"
 
     def fields(self, said: Collection[str] = ()) -> dict[str, str | None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tap_clover_export.exports.export import Export, Stage
 from tap_clover_export.planning.plan import Purpose
+from tap_clover_export.planning.windows import Window
 from tap_clover_export.progress.summary import Failure
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Backlog:
         self.requesting = False
         self.turn = 0
         self.ticket = 0
+        self._bookmark = plan.bookmark
         self._upcoming: Iterator[PlannedExport] = plan.exports()
         self._resumable = len(plan.pending)
         self._requests: list[Export] = []
@@ -79,6 +81,16 @@ class Backlog:
         """Clover has it no longer: it comes before all that were not requested yet."""
         heapq.heappush(self._requests, export)
 
+    def parts(self, export: Export) -> tuple[Export, Export] | None:
+        """What is new of an export, then its look-back; None where it has not both."""
+        window, bookmark = export.window, self._bookmark
+        if export.purpose is not Purpose.NEW or bookmark is None:
+            return None
+        if not window.start < bookmark < window.end:
+            return None
+        new, lookback = Window(bookmark, window.end), Window(window.start, bookmark)
+        return export.in_two(new, lookback)
+
     def replace(self, export: Export, halves: tuple[Export, Export]) -> None:
         """Two halves take an export's place."""
         place = self.active.index(export)
@@ -88,14 +100,31 @@ class Backlog:
             self.active.insert(place, half)
             self.request_again(half)
 
-    def fail(self, export: Export, reason: str) -> list[Export]:
+    def fail(self, export: Export, reason: str, *, is_hole: bool) -> list[Export]:
         """End before an export; answers what is cancelled, while what stands before it goes on.
 
-        Without its new days a partition ends here. A hole in its history ends the history, and
-        one in the search for late changes that search; each alone.
+        Without its new days a partition ends here. A hole in its look-back, its history or the
+        search for late changes ends that alone.
+
+        Args:
+            export: What can't be had.
+            reason: Why, and what to do.
+            is_hole: Whether it is this window that fails, and not all that is asked for.
         """
-        self.failures.append(Failure(self.partition, reason, export.purpose, export.window))
-        ends = set(Purpose) if export.purpose is Purpose.NEW else {export.purpose}
+        lookback = self._bookmark is not None and export.window.end <= self._bookmark
+        self.failures.append(
+            Failure(
+                self.partition,
+                reason,
+                export.purpose,
+                export.window,
+                bookmark=self._bookmark,
+                is_hole=is_hole,
+            )
+        )
+        ends = {export.purpose}
+        if export.purpose is Purpose.NEW and not lookback:
+            ends = set(Purpose)
         upcoming = self._upcoming
         self._upcoming = (planned for planned in upcoming if planned.purpose not in ends)
         before = list(itertools.takewhile(lambda one: one is not export, self.active))

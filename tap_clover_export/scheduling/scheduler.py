@@ -119,7 +119,7 @@ class Scheduler:
         self._downloads.discard(export)
         self._go_on(backlog)
 
-    def fail(self, export: Export, reason: str) -> None:
+    def fail(self, export: Export, reason: str, *, is_hole: bool = True) -> None:
         """End what an export is for before it; what stands before it in line goes on."""
         backlog = self.backlogs[export.partition]
         if export.cancelled:
@@ -128,7 +128,7 @@ class Scheduler:
         logger.log(level, "%s: %s.", backlog.partition, in_brief(reason))
         self._said_reasons.add(reason)
         self._stats.failed(backlog.partition)
-        for cancelled in backlog.fail(export, reason):
+        for cancelled in backlog.fail(export, reason, is_hole=is_hole):
             self._discard(cancelled)
         self._steps.offer(backlog)
         self._go_on(backlog)
@@ -290,26 +290,35 @@ class Scheduler:
         for backlog in list(self._open):
             waiting = backlog.asking
             if waiting and (reason := self._admission.limited_for_long(waiting)):
-                self.fail(waiting, reason)
+                self.fail(waiting, reason, is_hole=False)
 
     @_apply.register
     def _(self, outcome: Split, export: Export) -> None:
         logger.warning("%s; trying it as two halves.", outcome.reason)
-        self._stats.split(export.partition)
-        self._touched.add(export.partition)
-        self._discard(export)
-        backlog = self.backlogs[export.partition]
-        backlog.replace(export, export.halves(outcome.halves))
-        self._steps.offer(backlog)
+        self._replace(export, export.halves(outcome.halves))
 
     @_apply.register
     def _(self, outcome: Failed, export: Export) -> None:
+        parts = self.backlogs[export.partition].parts(export)
+        if parts and not outcome.keep:  # a hole in the look-back holds up no new day
+            logger.warning("%s; trying what is new by itself.", in_brief(outcome.reason))
+            self._replace(export, parts)
+            return
         if not outcome.keep:
             export.forget()
             self._touched.add(export.partition)
         self.fail(export, outcome.reason)
 
     # Inside
+
+    def _replace(self, export: Export, parts: tuple[Export, Export]) -> None:
+        """Ask for two exports in the place of one."""
+        self._stats.split(export.partition)
+        self._touched.add(export.partition)
+        self._discard(export)
+        backlog = self.backlogs[export.partition]
+        backlog.replace(export, parts)
+        self._steps.offer(backlog)
 
     def _go_on(self, backlog: Backlog) -> None:
         """Look at what a partition emits next."""
@@ -346,7 +355,7 @@ class Scheduler:
         for backlog in list(self._open):
             export = backlog.next_request
             if export and self._admission.region(export) is queue.region:
-                self.fail(export, reason)
+                self.fail(export, reason, is_hole=False)
         self._stats.wait_ended(queue.region.name)
 
     def _is_coming(self, head: Export) -> bool:

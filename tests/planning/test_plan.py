@@ -71,7 +71,8 @@ def _planned(start: float = 100, number: int = 0, **changes: Any) -> PartitionPl
         first, last = covered
         covered = Covered(None if first is None else _ago(first), _ago(last))
     late = [None if days is None else _ago(days) for days in changes.pop("late", ())]
-    state = PartitionState(covered, tuple(changes.pop("pending", ())), LateChanges(*late))
+    pending, holes = (tuple(changes.pop(name, ())) for name in ("pending", "holes"))
+    state = PartitionState(covered, pending, LateChanges(*late), holes)
     options = {"end": NOW, "now": NOW, "lookback": 7 * DAY, "width": 30 * DAY, **changes}
     return plan.plan_partition(_partition(_ago(start)), number, state, **options)
 
@@ -178,6 +179,8 @@ def test_new_days_come_before_all_history_and_histories_take_turns() -> None:
             [(31, 1), (61, 31)],
             [("new", 31, 1), ("new", 1, 0), ("history", 61, 31), ("history", 80, 61)],
         ),
+        # unless it is history: of the newest window nothing is asked for
+        (None, [(60, 30)], [("new", 30, 0), ("history", 60, 30), ("history", 80, 60)]),
         # each keeps its bounds, wherever it lies
         ((80, 3), [(10, 2)], [("new", 10, 2), ("new", 2, 0)]),
         ((80, 3), [(10, 2), (2, 1)], [("new", 10, 2), ("new", 2, 1), ("new", 1, 0)]),
@@ -280,14 +283,22 @@ def test_the_first_year_has_no_year_before_it() -> None:
         ({"late": (31,), "covered": (50, 0), "start": 50}, [_days(30, 0), _days(50, 30)]),
         ({"late": (31,), "covered": (None, 0), "start": 20}, [_days(20, 0)]),
         ({"late": (31,), "covered": (5, 1), "start": 5}, []),
-        # never looked for: the clock starts with what is emitted first
-        ({"late": ()}, []),
+        # never looked for: from what is covered on
+        ({"late": (), "covered": (100, 0)}, []),
+        ({"late": (), "covered": (100, 31)}, [_days(68, 38), _days(90, 68)]),
         ({"late": (0,)}, []),
         ({"late": (31,), "late_changes": None}, []),
-        # one that goes on, and one that came to no end until the next was due
+        # one that goes on, to its end, unless it failed there until the next is due
         ({"late": (60, 1, 40)}, [_days(70, 40), _days(91, 70)]),
-        ({"late": (60, 31, 40)}, [_days(38, 8), _days(68, 38), _days(90, 68)]),
+        ({"late": (60, 31, 40)}, [_days(70, 40), _days(100, 70)]),
+        ({"late": (60, 1, 40), "holes": [_days(70, 40)]}, [_days(70, 40), _days(91, 70)]),
+        (
+            {"late": (60, 31, 40), "holes": [_days(70, 40)]},
+            [_days(38, 8), _days(68, 38), _days(90, 68)],
+        ),
+        # nothing is left of it
         ({"late": (60, 1, 95)}, []),
+        ({"late": (90, 61, 100)}, [_days(38, 8), _days(68, 38), _days(90, 68)]),
     ],
 )
 def test_late_changes(options: dict[str, Any], windows: list[Window]) -> None:
@@ -301,15 +312,13 @@ def test_late_changes_are_spread_over_the_period() -> None:
     """Each merchant is due within the period, and not all of them in one night."""
     due = []
     for number in range(300):
-        merchant, known = f"M{number}", LateChanges(NOW)
-        nights = (
-            night for night in range(1, 40) if SCHEDULE.search(merchant, known, NOW.add(days=night))
-        )
-        due.append(next(nights))
-        assert (
-            SCHEDULE.search(merchant, LateChanges(NOW.add(days=due[-1])), NOW.add(days=due[-1]))
-            is None
-        )
+
+        def search(since: int, night: int, merchant: str = f"M{number}") -> object:
+            known, now = LateChanges(NOW.add(days=since)), NOW.add(days=night)
+            return SCHEDULE.search(merchant, known, now, earliest=NOW)
+
+        due.append(next(night for night in range(1, 40) if search(0, night)))
+        assert search(due[-1], due[-1]) is None
     assert set(due) == set(range(1, 31))
     assert max(due.count(night) for night in set(due)) < 30
 

@@ -26,7 +26,7 @@ MINUTES = 3
 
 _TABLE = """\
 merchant   stream    region  covered from      to (UTC)          new  history  late changes  pending
-M1         orders    us      -                 -                   3        -             -        1
+M1         orders    us      -                 -                   1        2             -        1
 M1         payments  us      2026-01-21 16:30  2026-02-28 16:30    1        1             1        -
 MERCHANT2  orders    la      the beginning     2026-03-02 16:30    -        -             -        -
 """
@@ -56,8 +56,8 @@ def test_a_small_plan_for_programs() -> None:
         "exports": 5,
         "pending": 1,
         "left": 0,
-        "new": 4,
-        "history": 1,
+        "new": 2,
+        "history": 3,
         "late_changes": 1,
         "regions": {
             "la": {"hours": None, "opens": None, "closes": None},
@@ -77,11 +77,15 @@ def test_a_small_plan_for_programs() -> None:
                 "exported_from": None,
                 "behind_seconds": 6_048_000,
                 "new": {
-                    "start": "2025-12-22T16:30:00.000Z",
+                    "start": "2026-01-31T16:30:00.000Z",
                     "end": "2026-03-02T16:30:00.000Z",
-                    "windows": 3,
+                    "windows": 1,
                 },
-                "history": None,
+                "history": {
+                    "start": "2025-12-22T16:30:00.000Z",
+                    "end": "2026-01-31T16:30:00.000Z",
+                    "windows": 2,
+                },
                 "late_changes": None,
                 "holes": [],
                 "windows": 3,

@@ -23,7 +23,17 @@ def failure(
 ) -> Failure:
     """The orders of a merchant that can't go on with a window."""
     partition = Partition(Merchant(merchant, "eu", "", T1), "orders")
-    return Failure(partition, reason, purpose, Window(T2, T3))
+    return Failure(partition, reason, purpose, Window(T2, T3), T2)
+
+
+def test_what_was_not_new() -> None:
+    """A look-back is told by its bounds; of a stream without a bookmark all is missing."""
+    partition = Partition(Merchant("M1", "eu", "", T1), "orders")
+    known = Failure(partition, "it broke", Purpose.NEW, Window(T1, T2), T3)
+    assert str(known) == f"look-back of orders of merchant M1 from {T1_TEXT} to {T3_TEXT}"
+    assert (known.fields()["from"], known.fields()["to"]) == (T1_TEXT, T3_TEXT)
+    new = Failure(partition, "it broke", Purpose.NEW, Window(T2, T3))
+    assert str(new) == f"orders of merchant M1 from {T1_TEXT} on"
 
 
 def test_nothing_is_missing(caplog: pytest.LogCaptureFixture) -> None:

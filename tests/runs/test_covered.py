@@ -13,6 +13,7 @@ from tests.support.harness import (
     ONE,
     TUESDAY_NOON,
     TWO,
+    JumpingClock,
     assert_whole,
     clover,
     entry,
@@ -116,10 +117,29 @@ def test_a_hole_in_new_days_is_tried_again() -> None:
         second = sync(simulator, state=first.state)
         assert second.code == 1
         assert _windows(second) == []
-        assert f"Missing: orders of merchant {ONE} from {_ago(7)} on: " in second.sentence
+        since = first.bookmark("orders", ONE)
+        assert f"Missing: orders of merchant {ONE} from {since} on: " in second.sentence
         before, after = (one.entry("orders", ONE) for one in (first, second))
         assert after.pop("holes")
         assert {name: after[name] for name in before} == before
+
+
+def test_a_hole_in_the_look_back_holds_up_nothing() -> None:
+    """Neither what is new, alone or in one window with it, nor the history; it is told."""
+    with clover(days=40, orders_per_day=1) as simulator:
+        first = sync(simulator, start_date=_ago(20))
+        for width in (30, 2):
+            simulator.clock.advance(DAY)
+            since = first.bookmark("orders", ONE)
+            options: dict[str, Any] = {"window_days": width, "late_changes_days": 0}
+            clock = Poisoned(simulator, TUESDAY_NOON - 3 * DAY)
+            second = sync(simulator, state=first.state, clock=clock, **options)
+            assert second.code == 1
+            assert f"Missing: look-back of orders of merchant {ONE} from " in second.sentence
+            assert f" to {since}: Clover ended" in second.sentence
+            assert (second.bookmark("orders", ONE) or "") > (since or "")
+            assert second.entry("orders", ONE)["exported_from"] == _ago(41)
+            first = second
 
 
 def test_bounded_nights_with_kills_grow_the_span_every_night() -> None:
@@ -237,6 +257,22 @@ def test_a_search_for_late_changes_ends_now_at_the_latest() -> None:
         run = sync(simulator, state=state)
         late = [end for purpose, _, end in _windows(run) if purpose == "late_changes"]
         assert late[0] == _ago(0)
+
+
+class Poisoned(JumpingClock):
+    """A clock at which every export of orders that holds a moment fails."""
+
+    def __init__(self, simulator: Simulator, moment: float) -> None:
+        super().__init__(simulator.clock)
+        self._simulator = simulator
+        self._moment = moment * 1000
+
+    def sleep(self, seconds: float) -> None:
+        """Jump, after the harm is done."""
+        for export in self._simulator.exports:
+            if export.type == "ORDERS" and export.start <= self._moment < export.end:
+                export.fate = "FAILED"
+        super().sleep(seconds)
 
 
 def _fail_after(simulator: Simulator, exports: int) -> None:

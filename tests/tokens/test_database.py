@@ -253,7 +253,7 @@ def test_no_statement_is_prepared(url: str) -> None:
     store = open_store(Secret(url))
     for number in range(8):
         put(store, Chain.of(f"M{number}", Secret("first")))
-    connections = store._opened()._connections
+    connections = vars(store)["_store"]._connections
     with connections.begin() as connection:
         prepared = connection.execute(sa.text("select statement from pg_prepared_statements"))
         assert prepared.fetchall() == []
