@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage test-long test-loaders test-models test-airflow test-lowest bench lint format lock audit dist clean
+.PHONY: help demo test coverage test-long test-loaders test-models test-airflow test-lowest bench lint format lock audit model-docs dist clean
 PYTHON ?=
 ARGS ?=
 KEEP ?=
@@ -78,6 +78,10 @@ lock: .venv/.uv ## Bring requirements.txt and that of transform in step with wha
 audit: .venv/.audit ## Look for known weaknesses of what requirements.txt and that of transform hold
 	$(bin)/pip-audit --requirement requirements.txt --disable-pip --require-hashes --strict
 	$(bin)/pip-audit --requirement transform/requirements.txt --disable-pip --require-hashes --strict
+
+model-docs: .venv/models/.installed ## Write a page of the models and their columns into build/models
+	cd transform && DBT_DUCKDB_PATH=:memory: ../.venv/models/bin/dbt --quiet docs generate --static --empty-catalog \
+		--profiles-dir profiles/duckdb --target-path ../build/models
 
 dist: .venv/.build ## Build the sdist and the wheel into dist
 	rm -rf dist

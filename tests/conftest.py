@@ -30,6 +30,7 @@ TOGETHER = {
     "singer/test_sdk.py": "sdk",
     "simulator/test_data.py": "data",
     "project/test_package.py": "package",
+    "demo/test_page_browser.py": "browser",
     "preview/test_page_browser.py": "browser",
     "login/test_login_browser.py": "browser",
     "tokens/test_database.py": "tokens",

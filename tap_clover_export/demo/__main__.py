@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from . import report
+from . import marts, page, report
 from .clover import LocalClover, local_clover
 from .postgres import Database, postgres
 from .project import LOADER, MODELS, TAP, MeltanoError, Project
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MERCHANTS = {"HARBORCAFE001": "harbor-token", "MILLSTREET002": "mill-token"}
 DAYS = 75
 ORDERS_PER_DAY = 60
+REPORT = Path(sys.prefix, "sales.html")
 QUIET_HOUR = 10
 """In UTC: both shops are closed and Clover's export service opens in the US."""
 
@@ -138,7 +139,8 @@ class Demo:
         show(report.chart(sales))
 
     def show_models(self) -> bool:
-        """Build the models, show the last week, and tell whether all of it is what Clover says."""
+        """Build the models, draw the report, and tell whether all of it is what Clover says."""
+        REPORT.unlink(missing_ok=True)
         if sys.version_info >= (3, 14):
             say("\nThe models need Python 3.11 to 3.13, on which dbt 1.11 runs.")
             return True
@@ -155,6 +157,8 @@ class Demo:
         theirs = self.clover.sales_overview()
         complete = {row.merchant_id: row.complete_to for row in self.database.query(COMPLETE)}
         show(report.overview(ours, theirs, complete))
+        html = page.to_html(marts.read(self.database), datetime.now(UTC))
+        REPORT.write_text(html, encoding="utf-8")
         return report.same(ours, theirs)
 
     def show_state(self) -> None:
@@ -176,6 +180,12 @@ def show(lines: Iterable[str]) -> None:
     """Tell lines."""
     for line in lines:
         say(line)
+
+
+def show_report() -> None:
+    """Tell where the report lies, if it was drawn."""
+    if REPORT.exists():
+        say(f"\nThe sales report, to open in a browser: {REPORT}")
 
 
 def morning() -> datetime:
@@ -245,6 +255,7 @@ def play(*, keep: bool, port: int) -> bool:
         say("\nThe query behind the chart:")
         show(f"  {line}" for line in SALES.splitlines())
         if keep:
+            show_report()
             say("\nAll is still there. Ask it in another terminal:")
             say(f'  psql "{demo.database.conninfo}"')
             say(f"  curl {demo.clover.url}/_simulator/books")
@@ -254,6 +265,7 @@ def play(*, keep: bool, port: int) -> bool:
         else:
             say("\nTo look further: `make demo KEEP=1` leaves everything running until Enter")
     say("\nEqual to the cent ✓" if good else "\nWhat arrived is not what Clover holds ✗")
+    show_report()
     return good
 
 
