@@ -238,9 +238,8 @@ def test_a_phone_and_paper(browser: Browser, report: Path) -> None:
         cards = page.locator("table.cards").first
         assert cards.get_by_role("row").nth(1).get_by_role("cell").count() == len(OVERVIEW)
         assert cards.get_by_role("columnheader").count() == 1 + len(OVERVIEW)
-        for scheme in SCHEMES:
+        for scheme, (ground, ink, bar) in SCHEMES.items():
             page.emulate_media(color_scheme=scheme)
-            ground, ink, bar = SCHEMES[scheme]
             assert shown.style("html", "backgroundColor") == ground
             assert shown.style("h1", "color") == ink
             assert shown.style(".chart rect", "fill") == bar

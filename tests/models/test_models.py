@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tap_clover_export.demo import marts, page
 from tests.models.books import compare
 from tests.support.dbt_project import DuckDB, Models, PostgreSQL, columns
 from tests.support.harness import TYPES, Outcome, clover, sync
@@ -142,7 +144,7 @@ def engine(
         pytest.skip("make test-models runs it")
     if request.param == "duckdb":
         return DuckDB(tmp_path / "warehouse")
-    return PostgreSQL(database, "nights")
+    return PostgreSQL(database, "analytics")
 
 
 def test_two_nights_with_a_late_refund(engine: Engine, tmp_path: Path) -> None:
@@ -172,6 +174,34 @@ def test_two_nights_with_a_late_refund(engine: Engine, tmp_path: Path) -> None:
     assert row["amount_cents"] == refund["amount"]
     assert row["sold_on"] == before[refund["order"]]["business_day"] == order["business_day"]
     assert row["days_after"] == (row["business_day"] - row["sold_on"]).days > 0
+    if isinstance(engine, PostgreSQL):
+        hold_report(marts.read(engine.database), models)
+
+
+def hold_report(read: marts.Marts, models: Models) -> None:
+    """What the demo's report adds up is what the Sales Overview says."""
+    days = models.rows("clover__sales_overview")
+    last = max(row["business_day"] for row in days)
+    days = [row for row in days if (last - row["business_day"]).days < marts.DAYS]
+    for currency in {row["currency"] for row in days}:
+
+        def total(rows: list[Row], *names: str, currency: str = currency) -> int:
+            return sum(
+                row[name] or 0 for row in rows if row["currency"] == currency for name in names
+            )
+
+        sales = total(days, "gross_sales_cents", "discounts_cents")
+        assert total(read.overview, "gross_sales_cents", "discounts_cents") == sales > 0
+        assert total(read.hours, "sales_cents") == sales
+        assert {row["all_sales_cents"] for row in read.items if row["currency"] == currency} == {
+            sales
+        }
+        collected = total(days, "amount_collected_cents")
+        assert total(read.tenders, "amount_collected_cents") == collected
+        orders = total(days, "fully_paid_orders", "partly_paid_orders")
+        assert total(read.overview, "orders") == total(read.hours, "orders") == orders
+    assert read.refunds[0]["days_after"] > 0
+    assert "Sales in JPY" in page.to_html(read, datetime(2026, 4, 2, tzinfo=UTC))
 
 
 def test_faults_in_the_models_are_noticed(tmp_path: Path, *, long: bool) -> None:
@@ -217,6 +247,8 @@ def test_what_is_not_loaded_is_survived(engine: Engine, tmp_path: Path) -> None:
     models.build(NO_UNIT_TESTS)
     for model in ("sales_overview", "line_items", "coverage"):
         assert models.rows(f"clover__{model}") == []
+    if isinstance(engine, PostgreSQL):
+        assert marts.read(engine.database) == marts.Marts(*[[]] * 10)
 
 
 def test_another_project_uses_the_models_as_a_package(tmp_path: Path, *, long: bool) -> None:
