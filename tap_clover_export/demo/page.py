@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from . import charts
-from .money import amount, money, short
+from .money import amount, decimals, money, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -296,10 +296,12 @@ def _hours(rows: Sequence[Row], overview: Sequence[Row], currency: str) -> Itera
     hours = _clockwise({hour for hour, _ in mean})
     labels = [f"{hour:02}" for hour in hours]
     top = max(mean.values())
+    unit = 10 ** decimals(currency)
+    step = unit if top >= 100 * unit else 1
     best_hour, best_day = max(mean, key=lambda place: mean[place])
 
     def cell(hour: int, weekday: int) -> tuple[str, int]:
-        cents = mean.get((hour, weekday), 0)
+        cents = round(mean.get((hour, weekday), 0) / step) * step
         level = round(max(cents, 0) / top * HEAT) if top > 0 else 0
         return (short(cents, currency) if (hour, weekday) in mean else "", level)
 

@@ -88,7 +88,7 @@ MARTS = Marts(
     ],
     hours=[
         {"currency": "USD", "weekday": 5, "hour_of_day": hour, "orders": 4, "sales_cents": cents}
-        for hour, cents in ((0, 4_000), (1, 400), (15, 8_000), (23, 80_000))
+        for hour, cents in ((0, 4_000), (1, 430), (15, 8_000), (23, 80_000))
     ],
     tenders=[
         {"currency": "USD", "tender": tender, "payments": 1_200, "tips_cents": 280,
