@@ -59,14 +59,14 @@ def test_an_earlier_start_is_filled_in(bounds: str, field: str, width: float) ->
     orders = 1 if width < 1 else 4
     with clover(days=190, orders_per_day=orders, bounds=bounds, window_field=field) as simulator:
         options: dict[str, Any] = {"window_days": width, "late_changes_days": 0}
-        first = sync(simulator, start_date=_ago(95), step=5, **options)
+        first = sync(simulator, start_date=_ago(95), step=60, **options)
         assert first.code == 0
         windows = _windows(first)
         assert windows[0] == ["new", _ago(width), _ago(0)]
         assert [end for _, _, end in windows[1:]] == [start for _, start, _ in windows[:-1]]
         assert first.entry("orders", ONE)["exported_from"] == windows[-1][1] == _ago(95)
 
-        second = sync(simulator, state=first.state, start_date=_ago(191), step=5, **options)
+        second = sync(simulator, state=first.state, start_date=_ago(191), step=60, **options)
         assert second.code == 0
         older = [window for window in _windows(second) if window[0] == "history"]
         assert [older[0][2], older[-1][1]] == [_ago(95), _ago(191)]
@@ -145,7 +145,7 @@ def test_a_hole_in_the_look_back_holds_up_nothing() -> None:
 def test_bounded_nights_with_kills_grow_the_span_every_night() -> None:
     """New days first; of a night that is killed the last state counts; nothing comes twice."""
     with clover(days=150, orders_per_day=1, export_seconds=600) as simulator:
-        short: dict[str, Any] = {"window_days": 7, "max_run_hours": 0.6, "step": 5}
+        short: dict[str, Any] = {"window_days": 7, "max_run_hours": 0.6, "step": 40}
         state: dict[str, Any] = {}
         output = b""
         spans = []
@@ -158,7 +158,7 @@ def test_bounded_nights_with_kills_grow_the_span_every_night() -> None:
             spans.append((held["exported_from"], held["replication_key_value"]))
             simulator.clock.advance(DAY / 2)
         assert all(two[0] < one[0] or two[1] > one[1] for one, two in itertools.pairwise(spans))
-        last = sync(simulator, state=state, step=5)
+        last = sync(simulator, state=state, step=60)
         assert last.code == 0
         assert "exported_at" not in last.entry("orders", ONE)
         whole = dataclasses.replace(last, output=output + last.output)
@@ -202,9 +202,9 @@ def test_a_search_for_late_changes_goes_on_where_a_night_stopped() -> None:
     with clover(
         days=100, orders_per_day=1, export_seconds=600, window_field="createdTime"
     ) as simulator:
-        run = sync(simulator, step=5)
+        run = sync(simulator, step=60)
         simulator.clock.advance(31 * DAY)
-        short: dict[str, Any] = {"window_days": 10, "max_run_hours": 0.6, "step": 5}
+        short: dict[str, Any] = {"window_days": 10, "max_run_hours": 0.6, "step": 40}
         late: list[list[str]] = []
         nights = 0
         while nights < 2 or "late_changes_from" in run.entry("orders", ONE):
