@@ -92,8 +92,8 @@ class ProgressLog:
         self.report_if_due()
 
     def attempt_failed(self, reason: str) -> None:
-        """An attempt failed and is retried; may be called from any thread."""
-        logger.debug("An attempt failed and is retried: %s.", reason)
+        """An attempt failed and will be retried; may be called from any thread."""
+        logger.debug("An attempt failed and will be retried: %s.", reason)
         with self._lock:
             self._failed_attempts[reason] += 1
 
@@ -109,7 +109,7 @@ class ProgressLog:
         attempts = failed.total()
         number = _number(attempts, "attempt")
         words = "; ".join([*reasons, "…"] if len(failed) > MAX_REASONS else reasons)
-        again = f"{number} failed and are retried: {words}."
+        again = f"{number} failed and will be retried: {words}."
         _say(logging.INFO, f"{number} failed: {words}." if over else again, attempts=attempts)
 
     def report_if_due(self) -> None:

@@ -162,7 +162,7 @@ def test_an_outage_is_one_line_a_minute(many: Simulator, said: pytest.LogCapture
     many.faults.add("create:500*20")
     assert sync(many).code == 0
     troubles: list[Any] = [r for r in said.records if re.search("attempts? failed", r.getMessage())]
-    assert "failed and are retried: " in troubles[0].getMessage()
+    assert "failed and will be retried: " in troubles[0].getMessage()
     assert sum(record.attempts for record in troubles) == 20
     assert len(troubles) < 15
 

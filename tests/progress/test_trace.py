@@ -43,7 +43,7 @@ def test_what_follows_from_a_fault_is_told(file: Path, tmp_path: Path) -> None:
     told = file.read_text()
     assert oct(file.stat().st_mode & 0o777) == "0o600"
     assert all(LINE.fullmatch(line) for line in told.splitlines())
-    assert told.count("An attempt failed and is retried: 500 ") == 2
+    assert told.count("An attempt failed and will be retried: 500 ") == 2
     assert told.count(" Emitted ") == 2
     assert "DEBUG" in told
     assert "DEBUG" not in done.stderr
