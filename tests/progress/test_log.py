@@ -144,7 +144,8 @@ def test_the_summary_is_true(said: pytest.LogCaptureFixture) -> None:
     assert "missing: 2 exports (1 merchant failed)." in found["payments"].getMessage()
     (end,) = lines(said, "The run took ")
     assert (end.merchants_done, end.merchants_failed) == (1, 1)
-    assert re.search(r"attempts? failed(?: and are retried)?: 500 Internal", outcome.log)
+    assert "1 attempt failed and will be retried: 500 Internal Server Error (1)." in outcome.log
+    assert "4 attempts failed: 500 Internal Server Error (2); the connection" in outcome.log
 
 
 def test_waits_are_counted(said: pytest.LogCaptureFixture) -> None:
