@@ -252,7 +252,9 @@ class TapCloverExport(Tap):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         self._wishes = Wishes(options.get("catalog"))
-        super().__init__(**options)
+        self._reads_environment = options.get("parse_env_config", False)
+        with cli.without_greeting():
+            super().__init__(**options)
         self._state_writer = StateWriter(self.message_writer, self.clock.now)
 
     @override
@@ -298,6 +300,8 @@ class TapCloverExport(Tap):
             reasons = error.reasons
         for name in sorted(self.config.keys() & schema["properties"].keys() - OWN_SETTINGS):
             reasons += _problems(name, schema["properties"][name], self.config[name])
+        if not self.config and not self._reads_environment:
+            reasons.insert(0, cli.NO_CONFIG)
         if reasons and raise_errors:
             raise ConfigValidationError(" ".join(reasons), errors=reasons, schema=schema)
         return reasons

@@ -142,11 +142,13 @@ class Display:
         grid.add_column(justify="right", no_wrap=True)
         grid.add_column(justify="right", no_wrap=True)
         for name, stream in self._stats.streams.items():
-            bar = [ProgressBar(max(stream.planned, 1), stream.emitted)] if wide else []
+            lost = self._stats.lost(name)
+            bar = [ProgressBar(max(stream.planned - lost, 1), stream.emitted)] if wide else []
             grid.add_row(
                 name,
                 *bar,
-                f"{stream.emitted:,} of {stream.planned:,} exports",
+                f"{stream.emitted:,} of {stream.planned:,} exports"
+                + (f", {lost:,} failed" if lost else ""),
                 f"{stream.records:,} records",
             )
         return grid

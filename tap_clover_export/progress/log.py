@@ -35,7 +35,7 @@ class ProgressLog:
     """Tells the log what a run does.
 
     Attributes:
-        displayed: Whether somebody watches a display; the lines of sums are left to it.
+        displayed: Whether somebody watches a display; how far the run is, is left to it.
     """
 
     def __init__(self, stats: RunStats) -> None:
@@ -77,8 +77,9 @@ class ProgressLog:
             seconds: How long ago it was requested or resumed.
         """
         start, end = times.to_text(window.start), times.to_text(window.end)
+        detailed = self._stats.total.planned <= MAX_DETAILED and not self.displayed
         _say(
-            logging.INFO if self._stats.total.planned <= MAX_DETAILED else logging.DEBUG,
+            logging.INFO if detailed else logging.DEBUG,
             f"Emitted {partition}, {start} to {end}: "
             f"{_number(records, 'record')} in {duration(seconds)}.",
             stream_name=partition.stream,
@@ -91,12 +92,12 @@ class ProgressLog:
         self.report_if_due()
 
     def attempt_failed(self, reason: str) -> None:
-        """An attempt failed and will be made again; may be called from any thread."""
-        logger.debug("An attempt failed and will be made again: %s.", reason)
+        """An attempt failed and will be retried; may be called from any thread."""
+        logger.debug("An attempt failed and will be retried: %s.", reason)
         with self._lock:
             self._failed_attempts[reason] += 1
 
-    def _report_failed_attempts(self, pause: float) -> None:
+    def _report_failed_attempts(self, pause: float, *, over: bool = False) -> None:
         """Say which attempts failed, if that was not said lately."""
         seconds = self._stats.seconds
         if not self._failed_attempts or seconds < self._failed_attempts_at + pause:
@@ -106,12 +107,10 @@ class ProgressLog:
         self._failed_attempts_at = seconds
         reasons = [f"{reason} ({number:,})" for reason, number in failed.most_common(MAX_REASONS)]
         attempts = failed.total()
-        _say(
-            logging.INFO,
-            f"{_number(attempts, 'attempt')} failed and will be made again: "
-            f"{'; '.join(reasons)}{'; …' if len(failed) > MAX_REASONS else ''}.",
-            attempts=attempts,
-        )
+        number = _number(attempts, "attempt")
+        words = "; ".join([*reasons, "…"] if len(failed) > MAX_REASONS else reasons)
+        again = f"{number} failed and will be retried: {words}."
+        _say(logging.INFO, f"{number} failed: {words}." if over else again, attempts=attempts)
 
     def report_if_due(self) -> None:
         """Say what failed and how far the run is, each if that was not said lately."""
@@ -137,7 +136,7 @@ class ProgressLog:
 
     def end(self, *, shown: bool) -> None:
         """Say what came of each stream, unless a table shows it, and of the run."""
-        self._report_failed_attempts(0)
+        self._report_failed_attempts(0, over=True)
         stats = self._stats
         level = logging.DEBUG if shown else logging.INFO
         for name, stream in stats.streams.items():

@@ -191,8 +191,13 @@ class RunStats:
         total = self.total
         if self.waits or total.emitted < MIN_EMITTED:
             return None
-        lost = sum(self._left.get(partition, 0) for partition in list(self._failed))
+        lost = sum(map(self.lost, list(self.streams)))
         return (self.seconds - total.waited) / total.emitted * (total.missing - lost)
+
+    def lost(self, stream: str) -> int:
+        """Exports of a stream that this run can't emit, since their partition can't go on."""
+        failed = [partition for partition in list(self._failed) if partition.stream == stream]
+        return sum(self._left.get(partition, 0) for partition in failed)
 
     def stream(self, name: str) -> StreamStats:
         """A stream's counts."""

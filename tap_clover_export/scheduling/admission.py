@@ -195,7 +195,10 @@ class Admission:
         """Say every half hour that a region still refuses."""
         now = self._clock.monotonic()
         if region.since is not None and now >= region.remind_at:
-            region.remind_at, region.said = now + REMIND_SECONDS, True
+            region.remind_at = now + REMIND_SECONDS
+            if now >= region.since + self._limits.max_wait:
+                return  # it is given up
+            region.said = True
             logger.info(
                 "Waiting for region %s until %s: %s.",
                 region.name,

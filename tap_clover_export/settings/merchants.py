@@ -28,6 +28,8 @@ STORED = re.compile(r"stored:([0-9a-f]{32})")
 """How the settings name a login whose tokens are in `token_store` alone."""
 
 _MERCHANT_ID = re.compile(r"[A-Za-z0-9]+")
+_WORDS = re.compile(r"[A-Za-z_ -]{1,30}")
+"""A name that is shown: it is no token, which has digits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Merchants(Fields):
         region = self.region("region", self.config["region"])
         common = Merchant("", region, api_url or "", start or _EARLIEST)
         seen: set[str] = set()
-        found = False
+        found, before = False, len(self.reasons)
         for where, entry in self.entries():
             found = True
             merchant = self.merchant(where, entry, common, end)
@@ -67,7 +69,7 @@ class Merchants(Fields):
             elif merchant:
                 seen.add(merchant.id)
                 yield merchant
-        if not found and not self.reasons:
+        if not found and len(self.reasons) == before:
             self.reasons.append(
                 "No merchant is set; give merchants, merchants_file, "
                 "or merchant_id with access_token."
@@ -88,55 +90,59 @@ class Merchants(Fields):
             self.reasons.append(f"{where} is not an object; give its merchant_id and token.")
             return None
         given = {name: value for name, value in entry.items() if value not in (None, "")}
-        if set(given) - set(MERCHANT_FIELDS):
+        if unknown := [name for name in given if name not in MERCHANT_FIELDS]:
+            names = ", ".join(name if _WORDS.fullmatch(name) else "?" for name in unknown)
             fields = ", ".join(MERCHANT_FIELDS)
-            self.reasons.append(f"{where} has an unknown field; known are {fields}.")
-        identity = given.get("merchant_id")
-        if isinstance(identity, (int, float, Decimal)):
-            of = "" if where == "merchant_id" else f"The merchant_id of {where}"
-            self.reasons.append(f"{of or where} is not text; put it in quotes.")
-            return None
-        if not isinstance(identity, str) or not _MERCHANT_ID.fullmatch(identity.strip()):
-            what = "is not usable" if where == "merchant_id" else "has no usable merchant_id"
-            self.reasons.append(f"{where} {what}; give Clover's id, letters and digits only.")
-            return None
-        identity = identity.strip()
-        tokens = self._tokens(identity, given)
+            self.reasons.append(f"{where} has an unknown field ({names}); known are {fields}.")
+        identity = self._identity(where, given.get("merchant_id"))
+        of = f"merchant {identity}" if identity else where
+        tokens = self._tokens(of, given)
         region = common.region
         if "region" in given:
-            region = self.region(f"region of merchant {identity}", given["region"])
+            region = self.region(f"region of {of}", given["region"])
         start = common.start
         which = "start_date"
         if "start_date" in given:
-            which = f"start_date of merchant {identity}"
+            which = f"start_date of {of}"
             start = self.time(which, given["start_date"]) or start
         if end is not None and start > end:
             self.add_once(f"{which} lies after end_date; put it before.")
-        if tokens is None:
+        if tokens is None or identity is None:
             return None
         return Merchant(identity, region, common.api_url or BASE_URLS[region], start, **tokens)
 
-    def _tokens(self, identity: str, given: dict[str, Any]) -> dict[str, Secret] | None:
+    def _identity(self, where: str, given: object) -> str | None:
+        """A merchant's id."""
+        if isinstance(given, (int, float, Decimal)):
+            of = "" if where == "merchant_id" else f"The merchant_id of {where}"
+            self.reasons.append(f"{of or where} is not text; put it in quotes.")
+            return None
+        if not isinstance(given, str) or not _MERCHANT_ID.fullmatch(given.strip()):
+            what = "is not usable" if where == "merchant_id" else "has no usable merchant_id"
+            self.reasons.append(f"{where} {what}; give Clover's id, letters and digits only.")
+            return None
+        return given.strip()
+
+    def _tokens(self, of: str, given: dict[str, Any]) -> dict[str, Secret] | None:
         """The one token that a merchant has, by its setting's name."""
         tokens = {name: given[name] for name in ("access_token", "refresh_token") if name in given}
         if len(tokens) != 1:
+            name = of.replace("merchant ", "Merchant ") if of.startswith("merchant ") else of
             self.reasons.append(
-                f"Merchant {identity} has {'both' if tokens else 'neither'} access_token "
+                f"{name} has {'both' if tokens else 'neither'} access_token "
                 f"{'and' if tokens else 'nor'} refresh_token; give one of them."
             )
             return None
         ((kind, token),) = tokens.items()
         if isinstance(token, (int, float, Decimal)):
-            self.reasons.append(f"The {kind} of merchant {identity} is not text; put it in quotes.")
+            self.reasons.append(f"The {kind} of {of} is not text; put it in quotes.")
             return None
         if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token.strip()):
-            self.reasons.append(
-                f"The {kind} of merchant {identity} is not a token; give it as Clover shows it."
-            )
+            self.reasons.append(f"The {kind} of {of} is not a token; give it as Clover shows it.")
             return None
         if token.strip().startswith("stored:") and not STORED.fullmatch(token.strip()):
             self.reasons.append(
-                f"The {kind} of merchant {identity} names no login; give it as --login printed it."
+                f"The {kind} of {of} names no login; give it as --login printed it."
             )
             return None
         return {kind: Secret(token.strip())}

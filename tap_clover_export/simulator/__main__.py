@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MERCHANTS = {"HARBORCAFE001": "harbor-token", "MILLSTREET002": "mill-token"}
+MOST_NAMED = 10
 SPECIAL = (
     "merchants",
     "shops",
@@ -63,11 +64,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reason = os.strerror(error.errno or 0)
         sys.stderr.write(f"Cannot listen on {host}:{port}: {reason}.\n")
         return 1
-    sys.stdout.write(f"{simulator.url}\n")
+    sys.stdout.write(f"{simulator.url}\n{_shops(simulator.options)}")
     sys.stdout.flush()
     ended.wait()
     simulator.stop()
     return 0
+
+
+def _shops(options: Options) -> str:
+    """The first merchants with their tokens, a line each."""
+    tokens = [(name, "access_token", token) for name, token in options.merchants.items()]
+    tokens += [(name, "refresh_token", token) for name, token in options.refresh_tokens.items()]
+    lines = [f"merchant_id {name}, {kind} {token}" for name, kind, token in tokens[:MOST_NAMED]]
+    if more := len(tokens) - len(lines):
+        lines.append(f"and {more:,} more")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _options(asked: dict[str, Any]) -> Options:

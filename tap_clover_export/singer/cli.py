@@ -43,7 +43,7 @@ from tap_clover_export.progress import trace
 from tap_clover_export.tokens.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_clover_export.clock import Clock
     from tap_clover_export.clover.client import Client
@@ -52,9 +52,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tap-clover-export")
 
+NO_CONFIG = (
+    "No setting is given; name a file of settings with --config, or take those of the environment "
+    "with --config ENV."
+)
 LEVELS = ("TAP_CLOVER_EXPORT_LOGLEVEL", "LOGLEVEL")
 """The environment's variables for the level of the log; the first one wins."""
 
+
+ENVIRONMENT = "ENV"
+"""What `--config` takes for the environment."""
 
 CHECK_SECONDS = 120.0
 LONGEST_CHECK_PAUSE = 30.0
@@ -154,6 +161,7 @@ def with_plan(command: click.Command, logger: logging.Logger) -> Command:
     )
     for option in command.params:
         if isinstance(option, click.Option) and option.name == "test":
+            option.metavar = "[schema]"
             option.help = (
                 "Ask Clover whether each merchant's token is accepted; --test=schema writes "
                 "the SCHEMA messages."
@@ -172,10 +180,15 @@ def merge_configs(paths: Iterable[str], read: Callable[[str], _ConfigInput]) -> 
     """Read the config files; a later one wins.
 
     Raises:
-        InputError: One holds no JSON object.
+        InputError: One does not exist, or holds no JSON object.
     """
     merged = _ConfigInput()
     for path in paths:
+        if path != ENVIRONMENT and not (path and Path(path).exists()):
+            raise InputError(
+                f"The config {path!r} does not exist; give the path of a file, or ENV for the "
+                "environment."
+            )
         try:
             one = read(path)
         except TypeError as error:
@@ -197,6 +210,20 @@ def _raise_if_infinite(path: str) -> None:
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     if found := re.search(r'"(\w+)":\s*-?(?:Infinity|NaN)\b', text):
         raise InputError(f"{found[1]} is a number beyond all bounds; put it in quotes.")
+
+
+@contextlib.contextmanager
+def without_greeting() -> Iterator[None]:
+    """Leave the SDK's first line out of the log."""
+
+    def speaks(record: logging.LogRecord) -> bool:
+        return record.module != "plugin_base"
+
+    logger.addFilter(speaks)
+    try:
+        yield
+    finally:
+        logger.removeFilter(speaks)
 
 
 def correct_log_level() -> None:
@@ -267,7 +294,9 @@ def read_catalog(file: IO[str]) -> dict[str, Any]:
         InputError: It is no JSON, or no catalog.
     """
     catalog = _read(file, "catalog")
-    if not isinstance(catalog, dict) or not isinstance(catalog.get("streams"), list):
+    if not (isinstance(catalog, dict) and isinstance(catalog.get("streams"), list)) or (
+        not catalog["streams"]
+    ):
         raise InputError("The catalog has no list of streams; make one with --discover.")
     return catalog
 

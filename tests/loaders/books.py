@@ -32,7 +32,7 @@ UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
 def expected(simulator: Simulator, stream: str) -> dict[Key, Row]:
-    """Every record of a stream as the README promises it; times are datetimes in UTC."""
+    """Every record of a stream as the documents promise it; times are datetimes in UTC."""
     return {
         (merchant, record["id"]): _row(merchant, record, SCHEMAS[stream])
         for merchant in simulator.options.merchants

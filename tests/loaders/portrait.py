@@ -55,7 +55,7 @@ class Portrait:
         (self.again,) = again
 
     def line(self) -> str:
-        """Its row in the README."""
+        """Its row in docs/loaders.md."""
         settings = [
             f"`{name}: {json.dumps(value)}`" for name, value in self.loader.settings.items()
         ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(600)
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "loaders.md").read_text()
 MONEY = {"total": "orders", "amount": "payments", "tip": "payments"}
 FIELDS = {"tip": "tipAmount"}
 
@@ -65,11 +65,11 @@ def test_counts_and_sums_equal_the_books(story: Story, act: int) -> None:
             assert loaded[shop, name] == (0 if refused else sums[name]), (shop, name)
 
 
-def test_every_value_arrives_as_the_readme_says(story: Story) -> None:
-    """Each field of each record is what Clover holds, but for what the README's table tells."""
+def test_every_value_arrives_as_the_page_says(story: Story) -> None:
+    """Each field of each record is what Clover holds, but for what the page's table tells."""
     line = Portrait(story).line()
-    if line not in README.splitlines():
-        pytest.fail(f"README.md lacks this row, which is what was seen:\n{line}", pytrace=False)
+    if line not in PAGE.splitlines():
+        pytest.fail(f"docs/loaders.md lacks this row, which was seen:\n{line}", pytrace=False)
 
 
 def test_rows_of_a_record_that_comes_again(story: Story) -> None:
@@ -113,9 +113,9 @@ def test_late_refunds_arrive(story: Story) -> None:
         assert [entry["amount"] for entry in second[key]["elements"]] == [refund["amount"]]
 
 
-def test_the_readme_names_no_other_loader() -> None:
-    """Every row of the README's table is of a loader that is tested."""
-    table = README.split("| loader |", 1)[1].split("\n\n")[0]
+def test_the_page_names_no_other_loader() -> None:
+    """Every row of the page's table is of a loader that is tested."""
+    table = PAGE.split("| loader |", 1)[1].split("\n\n")[0]
     named = re.findall(r"^\| ((?!-)\S+) ", table, re.MULTILINE)
     assert named == [pin(name).split("==")[0] for name in LOADERS]
 

@@ -72,13 +72,25 @@ def test_a_run_is_shown(width: int, tmp_path: Path) -> None:
 
 
 def test_log_lines_stand_whole_above_the_display(tmp_path: Path) -> None:
-    """A line of the log is not torn by the display, however long it is."""
+    """A line of the log is not torn by the display, however long it is; and they are few."""
     with clover() as simulator, terminal(tmp_path, simulator, width=60, height=100) as seen:
         assert seen.wait() == 0
-    lines = re.findall(
-        r"Emitted (\w+) of merchant \w{13}, \S+ to \S+: \d+ records? in", seen.running
-    )
-    assert sorted(lines) == ["orders"] * 4 + ["payments"] * 4
+    planned = "Planned: 8 exports of 2 merchants (orders 4, payments 4), 1 at a time."
+    assert seen.running.count(planned) == 1
+    assert "Emitted " not in seen.running
+
+
+def test_what_fails_does_not_keep_a_bar_from_its_end(tmp_path: Path) -> None:
+    """The bar is of what can be had; what can't is counted behind it."""
+    settings = {"max_concurrent_exports": 2}
+    with clover() as simulator, terminal(tmp_path, simulator, settings=settings) as seen:
+        simulator.faults.add(f"create[{ONE}/PAYMENTS]:403")
+        simulator.faults.add(f"poll[{TWO}/ORDERS]:stay-pending*1")
+        seen.until(lambda: re.search(r"payments +━+ +2 of 4 exports, 2 failed", seen.text))
+        simulator.faults.clear()
+        for export in simulator.exports:
+            export.fate = None
+        assert seen.wait() == 1
 
 
 def test_a_wait_is_shown_until_when(tmp_path: Path) -> None:

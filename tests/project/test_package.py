@@ -194,7 +194,7 @@ def test_an_index_page_leads_into_the_repository(installed: Installed) -> None:
     assert f"Changelog, {ADDRESS}/blob/v7.8.9/CHANGELOG.md" in page.get_all("Project-URL", [])
     text, readme = page.get_payload(), (SOURCE / "README.md").read_text(encoding="utf-8")
     assert isinstance(text, str)
-    assert f"({ADDRESS}/raw/v7.8.9/benchmarks/results.svg)" in text
+    assert f"({ADDRESS}/raw/v7.8.9/docs/plan.png)" in text
     assert f"({ADDRESS}/blob/v7.8.9/docs/how-it-works.md#what-stands-where)" in text
     assert re.findall(r"\]\((?!https://|#)[^)\s]+\)", text) == []
     added = re.compile(rf"{re.escape(ADDRESS)}/(?:blob|raw)/v7\.8\.9/")

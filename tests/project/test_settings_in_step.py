@@ -1,4 +1,4 @@
-"""The settings stand in tap.py, meltano.yml, .env.example, the README and for the hub, in step."""
+"""The settings stand in tap.py, meltano.yml, .env.example, documents and for the hub, in step."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import jsonschema
 import pytest
 import yaml
 
+from tap_clover_export.progress.trace import TRACE
+from tap_clover_export.settings import settings
 from tap_clover_export.settings.hosts import BASE_URLS
 from tap_clover_export.settings.settings import FILE_LIMIT
 from tap_clover_export.singer.cli import read_environment
@@ -49,11 +51,11 @@ SAMPLES = dict(
         re.MULTILINE,
     )
 )
-ROWS = dict(
-    re.findall(
-        r"^\| `(\w+)` \|(.*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
-    )
-)
+ROW = re.compile(r"^\| `(\w+)` \|(.*)$", re.MULTILINE)
+PAGE = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+ROWS = dict(ROW.findall(PAGE))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EVERYDAY = dict(ROW.findall(README.partition("## Settings\n")[2].partition("\n## ")[0]))
 
 
 def test_every_setting_stands_in_meltano_yml() -> None:
@@ -78,12 +80,28 @@ def test_samples_of_the_sdk_s_settings_can_be_used(
     jsonschema.validate(found, {"required": [name], "properties": {name: kind}})
 
 
-def test_every_setting_stands_in_the_readme() -> None:
-    """The README's table has every setting, and no others of the tap's; it names the SDK's."""
-    assert ROWS.keys() >= PROPERTIES.keys()
-    assert set(re.findall(r"`(\w+)`", readme())) >= KINDS.keys()
-    named = set(re.findall(rf"{PREFIX}([A-Z]+(?:_[A-Z]+)*)", readme()))
-    assert named - {FILE_LIMIT.removeprefix(PREFIX)} <= SAMPLES.keys()
+def test_every_setting_stands_in_the_documents() -> None:
+    """The page has every setting of the tap's, in its order, and names the SDK's."""
+    assert list(ROWS) == list(PROPERTIES)
+    assert set(re.findall(r"`(\w+)`", PAGE)) >= KINDS.keys()
+    named = set(re.findall(rf"{PREFIX}([A-Z]+(?:_[A-Z]+)*)", PAGE))
+    assert named - {one.removeprefix(PREFIX) for one in (FILE_LIMIT, TRACE)} <= SAMPLES.keys()
+
+
+def test_everyday_settings_stand_in_the_readme() -> None:
+    """The README has a few of them, with the page's defaults, or that they are required."""
+    assert len(EVERYDAY.keys() & PROPERTIES.keys()) == len(EVERYDAY) == 6
+    required = set(TapCloverExport.config_jsonschema["required"])
+    for name, row in EVERYDAY.items():
+        default = row.split("|")[0].strip(" `")
+        assert default == ("required" if name in required else str(DEFAULTS.get(name, "")))
+
+
+def test_the_sample_of_a_config_can_be_used() -> None:
+    """It is read as it stands, and names two merchants."""
+    (sample,) = re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    read = settings.read(json.loads(sample), TapCloverExport.config_jsonschema["properties"])
+    assert [merchant.region for merchant in read.merchants] == ["us", "eu"]
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
@@ -98,7 +116,7 @@ def test_meltano_says_what_the_tap_says(name: str) -> None:
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_defaults_are_said_everywhere(name: str) -> None:
-    """The sample and the README's row name the default."""
+    """The sample and the page's row name the default."""
     assert SAMPLES[name.upper()] == str(DEFAULTS[name])
     assert re.search(rf"(?<![\w.]){re.escape(str(DEFAULTS[name]))}(?![\w.])", ROWS.get(name, ""))
 
@@ -144,8 +162,3 @@ def test_every_scheduled_job_exists_and_runs_in_the_us_hours() -> None:
         _, hour, *_ = schedule["interval"].split()
         assert schedule["job"] in jobs
         assert 10 <= int(hour) < 15
-
-
-def readme() -> str:
-    """Read the README."""
-    return (ROOT / "README.md").read_text(encoding="utf-8")

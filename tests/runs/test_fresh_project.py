@@ -1,4 +1,4 @@
-"""The tap added to a fresh Meltano project: `meltano init`, `meltano add`, settings, a test.
+"""The tap added to a fresh Meltano project by the README's lines, its settings, a test.
 
 Every setting goes the way that a scheduler has for it, through its environment variable, and
 every snippet of docs/meltano.md into the project's meltano.yml; those of its traps are tried in
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.timeout(300)
+
+STEPS = re.findall(
+    r"^meltano (.+)$",
+    (SOURCE / "README.md").read_text(encoding="utf-8").partition("meltano install\n")[0],
+    re.MULTILINE,
+)
+"""What the README does before it installs, without `meltano`."""
 
 DEFINITION = SOURCE / "plugins" / "extractors" / f"{TAP}.yml"
 ONE = {"merchant_id": "SHOPONE1", "access_token": "token-one", "region": "eu"}
@@ -76,14 +84,16 @@ CSV = re.search(
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A fresh project that the tap was added to by its definition, out of this checkout."""
-    folder = tmp_path_factory.mktemp("added")
+    """A fresh project, made as the README says with this checkout beside it, without a loader."""
+    folder = tmp_path_factory.mktemp("added") / "my-project"
+    folder.mkdir()
+    folder.with_name(TAP).symlink_to(SOURCE)
     project = Project(folder, {"MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false"}, folder)
-    project.meltano("init", ".")
-    project.meltano("add", "--no-install", "--from-ref", str(DEFINITION), TAP)
-    project.meltano("config", "set", TAP, "_pip_url", str(SOURCE))
+    assert [step.split()[0] for step in STEPS] == ["init", "add", "add", "config"]
+    for step in STEPS:
+        project.meltano(*shlex.split(step.replace("init my-project", "init .")))
     project.lock()
-    project.meltano("install", UV_CONSTRAINT=CONSTRAINTS)
+    project.meltano("install", TAP, UV_CONSTRAINT=CONSTRAINTS)
     (folder / "merchants.csv").write_text(CSV[1] if CSV else "")
     return project
 
@@ -157,7 +167,7 @@ def test_the_snippets_work(
     project: Project, restored: Path, number: int, merchants: set[str], region: str
 ) -> None:
     """Put into the project, with the token in the environment, each is a plan of its merchants."""
-    assert len(SNIPPETS) == 4
+    assert len(SNIPPETS) == 5
     snippet = yaml.safe_load(SNIPPETS[number])
     (ours,) = snippet.pop("plugins")["extractors"]
     content = yaml.safe_load(restored.read_text(encoding="utf-8"))
@@ -170,6 +180,22 @@ def test_the_snippets_work(
     assert {stream["region"] for stream in plan["streams"]} == {region}
     if "schedules" in snippet:
         assert "clover-to-postgres" in project.meltano("schedule", "list")
+
+
+def test_card_data_stays_out(project: Project, restored: Path) -> None:
+    """With the last snippet no column that holds a card is selected, and all others are."""
+    (ours,) = yaml.safe_load(SNIPPETS[4])["plugins"]["extractors"]
+    content = yaml.safe_load(restored.read_text(encoding="utf-8"))
+    content["plugins"]["extractors"][0] |= ours
+    restored.write_text(yaml.safe_dump(content), encoding="utf-8")
+    streams = json.loads(project.meltano("invoke", "--dump=catalog", TAP))["streams"]
+    left_out = {
+        f"{stream['tap_stream_id']}.{entry['breadcrumb'][1]}"
+        for stream in streams
+        for entry in stream["metadata"]
+        if len(entry["breadcrumb"]) == 2 and not entry["metadata"]["selected"]
+    }
+    assert left_out == {rule.removeprefix("!") for rule in ours["select"] if rule[0] == "!"}
 
 
 def test_meltano_tests_the_settings(project: Project) -> None:

@@ -30,7 +30,8 @@ def blocks(page: str) -> list[str]:
     return found
 
 
-(BLOCK,) = blocks("README.md")
+(FIRST,) = blocks("README.md")
+(BLOCK,) = blocks("docs/warehouse.md")
 COLLECTED, SOLD, REFUNDS = re.split(r";\n+", BLOCK.strip())
 COMPLETE, HOLES = blocks("docs/ledger.md")
 SCHEMA = "asked"
@@ -138,6 +139,11 @@ def ask(database: Database, sql: str) -> list[tuple[Any, ...]]:
     """Ask a question of a document."""
     with psycopg.connect(database.conninfo) as connection:
         return connection.execute(sql.replace("clover.", f"{SCHEMA}.").encode()).fetchall()
+
+
+def test_the_first_question(warehouse: Database) -> None:
+    """Money that came in, by day, without voids and failures."""
+    assert ask(warehouse, FIRST) == [(date(1970, 1, 2), Decimal(25))]
 
 
 def test_what_was_collected(warehouse: Database) -> None:

@@ -79,6 +79,7 @@ def test_max_wait_hours_is_honoured_to_the_minute(hours: float) -> None:
         assert abs(simulator.clock.now() - start - hours * HOUR) < 60
         assert "it accepts exports MON-SUN 10:00-15:00 UTC" in outcome.sentence
         assert "raise max_wait_hours" in outcome.sentence
+        assert outcome.log.count("Waiting for region us") == 2 * hours
         assert outcome.bookmark("orders", ONE) is None
 
 

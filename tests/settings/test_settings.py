@@ -648,7 +648,18 @@ def test_token_store_lies_in_the_meltano_project(monkeypatch: pytest.MonkeyPatch
         ({"merchants": 5}, ["merchants is not a list"]),
         ({"merchants": [5]}, ["merchants[0] is not an object"]),
         ({"merchants": [LIST[0], TOKEN]}, ["merchants[1] is not an object"]),
-        ({"merchants": [{}]}, ["merchants[0] has no usable merchant_id"]),
+        (
+            {"merchants": [{}]},
+            ["merchants[0] has no usable merchant_id", "merchants[0] has neither"],
+        ),
+        (
+            {"merchants": [{"merchant_id": "M-2", "access_token": "a b", "region": "mars"}]},
+            [
+                "merchants[0] has no usable merchant_id",
+                "The access_token of merchants[0] is not a token",
+                "region of merchants[0] is not one of",
+            ],
+        ),
         ({"merchants": [{"merchant_id": "M1", "access_token": OTHER}]}, ["M1 is given twice"]),
         ({"merchants": [LIST[0], LIST[0]]}, ["Merchant M2 is given twice"]),
         ({"merchants": [{"merchant_id": "M2"}]}, ["Merchant M2 has neither"]),
@@ -660,9 +671,9 @@ def test_token_store_lies_in_the_meltano_project(monkeypatch: pytest.MonkeyPatch
         ({"merchants": [{**LIST[0], "start_date": "x"}]}, ["start_date of merchant M2 is not"]),
         (
             {"merchants": [{"merchant_id": "M2", "acess_token": OTHER}]},
-            ["merchants[0] has an unknown field", "Merchant M2 has neither"],
+            ["merchants[0] has an unknown field (acess_token)", "Merchant M2 has neither"],
         ),
-        ({"merchants": [{**LIST[0], OTHER: "x"}]}, ["merchants[0] has an unknown field"]),
+        ({"merchants": [{**LIST[0], OTHER: "x"}]}, ["merchants[0] has an unknown field (?)"]),
         ({"merchants": LIST}, ["client_id is not set but a merchant has a refresh_token"]),
         (
             {"access_token": None, "refresh_token": OTHER, "client_id": ""},

@@ -37,7 +37,7 @@ def run(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_serves_until_a_signal(number: signal.Signals) -> None:
-    """The first line is the URL, options are taken, and a signal ends it with 0."""
+    """The URL comes first, then who is there; options are taken, a signal ends it with 0."""
     options = ("--merchant", f"{SHOP}:{TOKEN}", "--days", "2", "--now", "2026-03-02T12:00:00Z")
     limits = ("--limit", "app:50", "--missing-permission", f"{SHOP}:exports")
     others = ("--fault", "merchant:502*1", "--hours", "--shop", f"{SHOP}:bar")
@@ -52,6 +52,8 @@ def test_the_command_serves_until_a_signal(number: signal.Signals) -> None:
         shops = requests.get(f"{url}/_simulator/shops", timeout=PATIENCE).json()
         assert [(shop["merchant_id"], shop["day_starts_at"]) for shop in shops] == [(SHOP, "04:00")]
         process.send_signal(number)
+        assert process.stdout
+        assert process.stdout.readline() == f"merchant_id {SHOP}, access_token {TOKEN}\n"
         assert process.communicate(timeout=PATIENCE) == ("", "")
         assert process.returncode == 0
 

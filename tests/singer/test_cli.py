@@ -65,11 +65,13 @@ def test_about(form: list[str]) -> None:
 def test_version_and_help() -> None:
     """`--version` and `--help` end with 0 and say what is there."""
     assert "tap-clover-export v" in command("--version").stdout
-    assert "--plan" in started("--help").stdout
+    said = started("--help").stdout
+    assert "--plan" in said
+    assert "--test [schema]" in said
 
 
 BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
-    "nothing": ({}, "start_date"),
+    "nothing": ({}, "No merchant is set"),
     "no merchant": ({"start_date": "2026-01-01"}, "No merchant is set"),
     "token alone": ({"access_token": "s3cr3t-t0k3n", "start_date": "2026-01-01"}, "merchant_id"),
     "typo": (GOOD | {"lookback_day": 3}, "lookback_days"),
@@ -89,6 +91,19 @@ BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.parametrize("arguments", [[], ["--test"], ["--config", "{}"]])
+def test_no_setting_at_all(arguments: list[str], tmp_path: Path) -> None:
+    """Each reason comes at once, the missing `--config ENV` first, and no line of the SDK's."""
+    given = [write_config(tmp_path, {}) if word == "{}" else word for word in arguments]
+    lines = [last(line) for line in command(*given).stderr.splitlines()]
+    assert [line.split(";")[0] for line in lines] == [
+        "No setting is given",
+        "start_date is not set",
+        "No merchant is set",
+    ]
+    assert lines[0].endswith("with --config ENV.")
+
+
 @pytest.mark.parametrize("name", BAD_SETTINGS)
 def test_bad_settings(name: str, tmp_path: Path) -> None:
     """A bad setting ends with a sentence that names it and says what to do; no token in it."""
@@ -105,6 +120,7 @@ def test_bad_settings(name: str, tmp_path: Path) -> None:
 BAD_FILES: dict[str, Callable[[Path], list[str]]] = {
     "config is no JSON": lambda path: ["--config", write(path / "c", "{")],
     "config does not exist": lambda path: ["--config", str(path / "nowhere.json")],
+    "config is nothing": lambda _: ["--config="],
     "config is null": lambda path: ["--config", write(path / "c", "null")],
     "state is null": lambda path: [
         *["--config", write_config(path, GOOD)],
@@ -131,6 +147,10 @@ BAD_FILES: dict[str, Callable[[Path], list[str]]] = {
         *["--config", write_config(path, GOOD)],
         *["--catalog", write(path / "k", "nope")],
     ],
+    "catalog that is empty": lambda path: [
+        *["--config", write_config(path, GOOD)],
+        *["--catalog", write(path / "k", '{"streams": []}')],
+    ],
     "catalog without streams": lambda path: [
         *["--config", write_config(path, GOOD)],
         *["--catalog", write(path / "k", "{}")],
@@ -141,15 +161,17 @@ BAD_FILES: dict[str, Callable[[Path], list[str]]] = {
 
 BAD_FILES_SAID = {
     "config is no JSON": "is not JSON",
-    "config does not exist": "A file does not exist",
+    "config does not exist": "nowhere.json' does not exist; give",
+    "config is nothing": "The config '' does not exist; give the path of a file",
     "config is null": "holds no JSON object; correct it.",
     "state is null": "not of this tap's shape",
     "stream maps that can't be read": "stream_maps can't be used",
-    "config is a list": "start_date is not set",
+    "config is a list": "No merchant is set",
     "state is no JSON": "is not JSON",
     "state is a list": "not of this tap's shape",
     "state of another tap": "not of this tap's shape",
     "catalog is no JSON": "is not JSON",
+    "catalog that is empty": "The catalog has no list of streams",
     "catalog without streams": "The catalog has no list of streams",
     "an unknown option": "No such option",
 }

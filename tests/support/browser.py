@@ -27,10 +27,15 @@ FLAGS = (
 )
 
 
+def installed() -> str | None:
+    """Where a Chromium is installed."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The installed Chromium; without one the tests are skipped."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
+    path = installed()
     if path is None:
         pytest.skip(
             f"NOT TESTED IN A BROWSER: none of {', '.join(NAMES)} is installed; "
