@@ -35,43 +35,67 @@
 {%- endmacro %}
 
 
-{# `value * by / of`, rounded half up and away from zero, in whole numbers all the way. #}
+{# `value * by / of`, rounded half up and away from zero, in whole numbers all the way; none where
+   that has more than fifteen digits, or `of` is not above zero. #}
 
 {% macro share_of(value, by, of) %}
     {{- return(adapter.dispatch('share_of', 'clover')(value, by, of)) -}}
 {% endmacro %}
 
 {% macro default__share_of(value, by, of) %}
-    cast(
-        sign({{ value }}) * sign({{ by }}) * (
-            (2 * abs(cast({{ value }} as hugeint) * {{ by }}) + {{ of }}) // (2 * {{ of }})
-        ) as {{ dbt.type_bigint() }}
-    )
+    case
+        when abs(cast({{ value }} as hugeint) * {{ by }}) < cast(999999999999999 as hugeint) * {{ of }}
+            then cast(
+                sign({{ value }}) * sign({{ by }}) * (
+                    (2 * abs(cast({{ value }} as hugeint) * {{ by }}) + {{ of }}) // (2 * {{ of }})
+                ) as {{ dbt.type_bigint() }}
+            )
+    end
 {%- endmacro %}
 
 {% macro postgres__share_of(value, by, of) %}
-    cast(
-        sign({{ value }}) * sign({{ by }}) * div(
-            2 * abs(cast({{ value }} as numeric) * {{ by }}) + {{ of }}, 2 * {{ of }}
-        ) as bigint
-    )
+    case
+        when abs(cast({{ value }} as numeric) * {{ by }}) < cast(999999999999999 as numeric) * {{ of }}
+            then cast(
+                sign({{ value }}) * sign({{ by }}) * div(
+                    2 * abs(cast({{ value }} as numeric) * {{ by }}) + {{ of }}, 2 * {{ of }}
+                ) as bigint
+            )
+    end
 {%- endmacro %}
 
 {% macro snowflake__share_of(value, by, of) %}
-    cast(
-        sign({{ value }}) * sign({{ by }}) * floor(
-            (2 * abs(cast({{ value }} as number(38, 0)) * {{ by }}) + {{ of }}) / (2 * {{ of }})
-        ) as bigint
-    )
+    case
+        when
+            abs(cast({{ value }} as number(38, 0)) * {{ by }})
+            < cast(999999999999999 as number(38, 0)) * {{ of }}
+            then cast(
+                sign({{ value }}) * sign({{ by }}) * floor(
+                    (2 * abs(cast({{ value }} as number(38, 0)) * {{ by }}) + {{ of }}) / (2 * {{ of }})
+                ) as bigint
+            )
+    end
 {%- endmacro %}
 
 {% macro bigquery__share_of(value, by, of) %}
-    cast(
-        sign({{ value }}) * sign({{ by }}) * div(
-            2 * abs(cast({{ value }} as bignumeric) * {{ by }}) + {{ of }},
-            cast(2 * {{ of }} as bignumeric)
-        ) as int64
-    )
+    case
+        when
+            abs(cast({{ value }} as bignumeric) * {{ by }})
+            < cast(999999999999999 as bignumeric) * {{ of }}
+            then cast(
+                sign({{ value }}) * sign({{ by }}) * div(
+                    2 * abs(cast({{ value }} as bignumeric) * {{ by }}) + {{ of }},
+                    cast(2 * {{ of }} as bignumeric)
+                ) as int64
+            )
+    end
+{%- endmacro %}
+
+
+{# Percent x 10,000: what Clover states with decimals, else its whole percentage. #}
+
+{% macro rate_of(percentage_decimal, percentage) %}
+    coalesce({{ percentage_decimal }}, {{ clover.share_of(percentage, 10000, 1) }})
 {%- endmacro %}
 
 

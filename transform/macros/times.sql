@@ -98,23 +98,32 @@
 {%- endmacro %}
 
 
-{# The seed's clocks, one row a merchant whatever stands in it. #}
+{# The seed's clocks, one row a merchant whatever stands in it: where the seed is another
+   project's, dbt guesses the types, and a column without a value becomes numbers. #}
 
 {% macro clocks() %}
+    {%- set text = dbt.type_string() %}
+    {%- set starts_at = "nullif(trim(cast(day_starts_at as " ~ text ~ ")), '')" %}
     select
-        merchant_id,
-        max(nullif(trim(time_zone), '')) as time_zone,
-        max({{ clover.minutes("nullif(trim(day_starts_at), '')") }}) as day_starts_at_minute
+        cast(merchant_id as {{ text }}) as merchant_id,
+        max(nullif(trim(cast(time_zone as {{ text }})), '')) as time_zone,
+        max({{ clover.minutes(starts_at) }}) as day_starts_at_minute
     from {{ ref('clover_merchants') }}
-    group by merchant_id
+    group by cast(merchant_id as {{ text }})
 {%- endmacro %}
 
 
 {% macro time_zone() %}coalesce(clocks.time_zone, '{{ var('clover_time_zone') }}'){% endmacro %}
 
+{# YAML reads an unquoted 4:00 as the number 240: these minutes. #}
+
 {% macro day_starts_at_minute() %}
-    {%- set parts = (var('clover_day_starts_at') ~ ':0').split(':') -%}
-    coalesce(clocks.day_starts_at_minute, {{ 60 * parts[0] | int + parts[1] | int }})
+    {%- set starts_at = var('clover_day_starts_at') -%}
+    {%- set parts = (starts_at ~ ':0').split(':') -%}
+    coalesce(
+        clocks.day_starts_at_minute,
+        {{ starts_at if starts_at is number and starts_at > 23 else 60 * parts[0] | int + parts[1] | int }}
+    )
 {%- endmacro %}
 
 

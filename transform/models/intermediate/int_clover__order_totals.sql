@@ -47,7 +47,9 @@ collected as (
         min(paid_at) as first_paid_at,
         min(paid_at_local) as first_paid_at_local,
         min(business_day) as business_day,
-        max(business_day) as last_business_day
+        max(business_day) as last_business_day,
+        min(business_day) = max(business_day) and count(business_day) = count(*)
+            as is_paid_in_a_day
     from {{ ref('stg_clover__payments') }}
     where is_collected and order_id is not null
     group by merchant_id, order_id
@@ -69,6 +71,7 @@ summed as (
         collected.first_paid_at_local,
         collected.business_day,
         collected.last_business_day,
+        coalesce(collected.is_paid_in_a_day, false) as is_paid_in_a_day,
         coalesce(collected.payments, 0) as payments,
         coalesce(collected.paid_cents, 0) as paid_cents,
         coalesce(lines.line_items, 0) as line_items,

@@ -14,7 +14,7 @@ open_orders as (
     from orders
     where
         is_counted
-        and (last_business_day != business_day or (line_items = 0 and total_cents != 0))
+        and (not is_paid_in_a_day or (line_items = 0 and total_cents != 0))
 ),
 
 loose_payments as (

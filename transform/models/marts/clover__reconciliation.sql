@@ -27,8 +27,8 @@ stacked as (
                 abs(total_cents - paid_cents) <= {{ var('clover_rounding_tolerance_cents') }}
                 and (payments > 0 or total_cents = 0)
                 then 'paid'
-            when paid_cents > total_cents then 'overpaid'
             when payments = 0 then 'unpaid'
+            when paid_cents > total_cents then 'overpaid'
             else 'partly paid'
         end as status,
         is_test

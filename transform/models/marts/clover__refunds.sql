@@ -72,7 +72,8 @@ credits as (
     ) }}
 ),
 
--- A refund stands in its payment and in its order; one without an id is known by its place.
+-- A refund stands in its payment and in its order; one without an id is known by its payment and
+-- its time, else by its place.
 stacked as (
     select
         of_payments.*,
@@ -93,13 +94,9 @@ stacked as (
     from credits
 ),
 
-named as (
+referred as (
     select
         stacked.*,
-        coalesce(
-            stacked.refund_id,
-            stacked.record_id || ' ' || cast(stacked.element_position as {{ dbt.type_string() }})
-        ) as key_id,
         case
             when stacked.found_in = 'payment' then stacked.record_id
             else stacked.refunded_payment_id
@@ -109,6 +106,21 @@ named as (
             else stacked.refunded_order_id
         end as order_id
     from stacked
+),
+
+named as (
+    select
+        referred.*,
+        coalesce(
+            referred.refund_id,
+            referred.payment_id
+            || ' ' || cast(
+                coalesce(referred.client_created_at, referred.created_at)
+                as {{ dbt.type_string() }}
+            ),
+            referred.record_id || ' ' || cast(referred.element_position as {{ dbt.type_string() }})
+        ) as key_id
+    from referred
 ),
 
 ranked as (

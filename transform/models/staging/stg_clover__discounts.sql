@@ -48,7 +48,7 @@ both_levels as (
         name,
         discount_type,
         stated_cents,
-        coalesce(percentage_decimal, 10000 * percentage) as rate
+        {{ clover.rate_of('percentage_decimal', 'percentage') }} as rate
     from of_orders
     union all
     select
@@ -62,7 +62,7 @@ both_levels as (
         name,
         discount_type,
         stated_cents,
-        coalesce(percentage_decimal, 10000 * percentage) as rate
+        {{ clover.rate_of('percentage_decimal', 'percentage') }} as rate
     from of_lines
 )
 

@@ -64,10 +64,10 @@ select
     {{ clover.json_field('service_charge', 'name', 'text') }} as service_charge_name,
     {{ clover.json_field('service_charge', 'enabled', 'boolean') }} as is_service_charge_enabled,
     {{ clover.json_field('service_charge', 'amount', 'amount') }} as service_charge_stated_cents,
-    coalesce(
-        {{ clover.json_field('service_charge', 'percentageDecimal', 'amount') }},
-        10000 * {{ clover.json_field('service_charge', 'percentage', 'amount') }}
-    ) as service_charge_rate,
+    {{ clover.rate_of(
+        clover.json_field('service_charge', 'percentageDecimal', 'amount'),
+        clover.json_field('service_charge', 'percentage', 'amount')
+    ) }} as service_charge_rate,
     is_vat,
     is_test,
     deleted_at is not null as is_deleted,
