@@ -38,6 +38,7 @@ class Backlog:
         self.turn = 0
         self.ticket = 0
         self._bookmark = plan.bookmark
+        self._emitted = False
         self._upcoming: Iterator[PlannedExport] = plan.exports()
         self._resumable = len(plan.pending)
         self._requests: list[Export] = []
@@ -81,6 +82,11 @@ class Backlog:
         """Clover has it no longer: it comes before all that were not requested yet."""
         heapq.heappush(self._requests, export)
 
+    def emitted(self) -> None:
+        """Its first export was emitted whole."""
+        self.active.popleft()
+        self._emitted = True
+
     def parts(self, export: Export) -> tuple[Export, Export] | None:
         """What is new of an export, then its look-back; None where it has not both."""
         window, bookmark = export.window, self._bookmark
@@ -112,13 +118,17 @@ class Backlog:
             is_hole: Whether it is this window that fails, and not all that is asked for.
         """
         lookback = self._bookmark is not None and export.window.end <= self._bookmark
+        before = list(itertools.takewhile(lambda one: one is not export, self.active))
+        bookmark = self._bookmark
+        if bookmark is None and (before or self._emitted):
+            bookmark = export.window.start
         self.failures.append(
             Failure(
                 self.partition,
                 reason,
                 export.purpose,
                 export.window,
-                bookmark=self._bookmark,
+                bookmark=bookmark,
                 is_hole=is_hole,
             )
         )
@@ -127,7 +137,6 @@ class Backlog:
             ends = set(Purpose)
         upcoming = self._upcoming
         self._upcoming = (planned for planned in upcoming if planned.purpose not in ends)
-        before = list(itertools.takewhile(lambda one: one is not export, self.active))
         behind = list(self.active)[len(before) :]
         cancelled = [one for one in behind if one.purpose in ends]
         for one in cancelled:

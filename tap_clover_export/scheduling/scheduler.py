@@ -114,7 +114,7 @@ class Scheduler:
     def emitted(self, export: Export) -> None:
         """An export was emitted whole."""
         backlog = self.backlogs[export.partition]
-        backlog.active.popleft()
+        backlog.emitted()
         self._stats.emitted(export.partition)
         self._downloads.discard(export)
         self._go_on(backlog)

@@ -94,7 +94,7 @@ def _days(span: dt.timedelta) -> float:
             [
                 ("deferred", 80, 50, 0),
                 ("pending", 50, 40, 0),
-                ("planned", 40, 0, 0),
+                ("planned", 40, 0, 20),
             ],
         ),
         # late changes are looked for before the look-back

@@ -17,6 +17,18 @@ open_orders as (
         and (not is_paid_in_a_day or (line_items = 0 and total_cents != 0))
 ),
 
+-- What Clover computed otherwise than these models is an oddity, and no money lost.
+odd_totals as (
+    select
+        merchant_id,
+        currency,
+        business_day,
+        sum(computed_total_cents - stated_total_cents) as computed_otherwise_cents
+    from orders
+    where is_counted and stated_total_cents is not null and line_items > 0
+    group by merchant_id, currency, business_day
+),
+
 loose_payments as (
     select distinct
         payments.merchant_id,
@@ -46,12 +58,19 @@ select
     + overview.surcharges_cents
     + overview.tips_cents
     - overview.unpaid_cents
-    - overview.amount_collected_cents as difference_cents,
+    - overview.amount_collected_cents
+    - coalesce(odd_totals.computed_otherwise_cents, 0) as difference_cents,
+    coalesce(odd_totals.computed_otherwise_cents, 0) as computed_otherwise_cents,
     overview.business_day is not null
     and overview.currency is not null
     and open_orders.merchant_id is null
     and loose_payments.merchant_id is null as is_closed
 from overview
+left join odd_totals
+    on
+        overview.merchant_id = odd_totals.merchant_id
+        and overview.currency = odd_totals.currency
+        and overview.business_day = odd_totals.business_day
 left join open_orders
     on
         overview.merchant_id = open_orders.merchant_id
