@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pendulum
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap_clover_export import times
@@ -38,6 +38,7 @@ def _assert_covers(found: Sequence[Window], begin: DateTime, end: DateTime) -> N
     assert all(window.start < window.end for window in found)
 
 
+@settings(max_examples=40)
 @given(moments, moments, widths, st.lists(st.tuples(moments, moments), max_size=6))
 def test_windows_cover_with_pending_ones(
     start: DateTime,

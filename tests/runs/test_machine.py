@@ -256,7 +256,7 @@ def test_machine(long: bool) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=300 if long else 9,
+            max_examples=300 if long else 6,
             stateful_step_count=25 if long else 12,
             deadline=None,
             derandomize=True,

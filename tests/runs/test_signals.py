@@ -52,7 +52,7 @@ def test_random_moments(
 ) -> None:
     """Stopped at random moments, each time resumed: all is whole."""
     dice = random.Random(f"signals {number}")
-    wanted = 50 if long else 8
+    wanted = 50 if long else 4
     stops = syncs = 0
     with clover() as simulator:
         while stops < wanted:

@@ -44,7 +44,7 @@ RATE = 0.3
 @pytest.fixture
 def seeds(long: bool) -> range:
     """The storms."""
-    return range(50 if long else 6)
+    return range(50 if long else 4)
 
 
 def test_storms(seeds: range) -> None:
