@@ -182,7 +182,7 @@ def test_the_sdist_is_the_repository_and_passes_its_tests(
     assert files == {*run("git", "ls-files", cwd=source).splitlines(), "PKG-INFO"}
     tests = ("tests/project/test_settings_in_step.py",)
     done = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests, cwd=folder)
-    assert re.search(r"^\d{3} passed", done.splitlines()[-1])
+    assert re.search(r"^\d+ passed", done.splitlines()[-1])
 
 
 def test_an_index_page_leads_into_the_repository(installed: Installed) -> None:
