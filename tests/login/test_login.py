@@ -24,6 +24,7 @@ from tap_clover_export.settings.settings import LoginSettings
 from tap_clover_export.tokens.chain import Chain
 from tap_clover_export.tokens.store import open_store
 from tests.support.harness import ONE, clover, command, config_for, sync, write_config
+from tests.support.ports import quiet_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,9 +83,7 @@ def log_in(
 @pytest.fixture(autouse=True)
 def _free_port(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests run side by side: each listens on a port of its own."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(login_module, "PORT", listening.getsockname()[1])
+    monkeypatch.setattr(login_module, "PORT", quiet_port())
 
 
 def browse(page: str) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from tests.support.harness import ONE, TWO, clover, command, config_for, write_config
+from tests.support.ports import quiet_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def test_a_merchant_agrees_in_a_browser(browser: Browser, tmp_path: Path) -> None:
     """The command waits, the merchant presses a button, the window says so, the token is good."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = quiet_port()
     with clover(merchants=(ONE, TWO), days=2) as shop:
         given = {
             "client_id": "CLIENT",
