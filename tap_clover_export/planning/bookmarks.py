@@ -70,9 +70,10 @@ class Bookmarks:
     def saw_window_field(self, stream: str, field: str | None) -> None:
         """Remember the time by which a stream's windows go; None where it is neither."""
         content = self._content(stream)
-        content["window_field"] = field
-        if field is None:
-            del content["window_field"]
+        if field:
+            content["window_field"] = field
+        else:
+            content.pop("window_field", None)
 
     def requested(self, partition: Partition, pending: Iterable[PendingExport]) -> None:
         """What Clover was asked for changed."""

@@ -117,23 +117,15 @@ class Backlog:
             reason: Why, and what to do.
             is_hole: Whether it is this window that fails, and not all that is asked for.
         """
-        lookback = self._bookmark is not None and export.window.end <= self._bookmark
         before = list(itertools.takewhile(lambda one: one is not export, self.active))
         bookmark = self._bookmark
         if bookmark is None and (before or self._emitted):
             bookmark = export.window.start
-        self.failures.append(
-            Failure(
-                self.partition,
-                reason,
-                export.purpose,
-                export.window,
-                bookmark=bookmark,
-                is_hole=is_hole,
-            )
-        )
-        ends = {export.purpose}
-        if export.purpose is Purpose.NEW and not lookback:
+        purpose, window = export.purpose, export.window
+        failure = Failure(self.partition, reason, purpose, window, bookmark, is_hole)
+        self.failures.append(failure)
+        ends = {purpose}
+        if purpose is Purpose.NEW and not failure.is_lookback:
             ends = set(Purpose)
         upcoming = self._upcoming
         self._upcoming = (planned for planned in upcoming if planned.purpose not in ends)
