@@ -282,7 +282,7 @@ def _usable(
     begin: DateTime | None = None
     for export in sorted(pending, key=lambda export: export.window):
         window = export.window
-        fits = any(span.start <= window.start and window.end <= span.end for span in spans)
+        fits = any(span.holds(window) for span in spans)
         free = begin is None or begin <= window.start
         if fits and free and window.width <= windows.WIDEST and now - export.created < KEPT:
             yield export

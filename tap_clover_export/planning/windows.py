@@ -32,6 +32,10 @@ class Window:
         """The time between start and end."""
         return self.end - self.start
 
+    def holds(self, other: Window) -> bool:
+        """Whether another lies within it; its edges are inside."""
+        return self.start <= other.start and other.end <= self.end
+
     def halves(self) -> tuple[Window, Window] | None:
         """The two halves, or None where they would be narrower than an hour."""
         if self.width < 2 * NARROWEST:

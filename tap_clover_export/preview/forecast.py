@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pendulum import DateTime
 
     from tap_clover_export.planning.plan import Partition, PartitionPlan
-    from tap_clover_export.planning.windows import Window
 
 EXPORT_SECONDS = 180.0
 """How long one export is taken to last; Clover gives no figure."""
@@ -103,7 +102,7 @@ def _by_region(work: Sequence[PartitionPlan]) -> dict[str, list[PartitionPlan]]:
 def _to_request(item: PartitionPlan, purpose: Purpose) -> Sequence[int]:
     """The places of the windows of a purpose that Clover has not been asked for yet."""
     span = item.span(purpose)
-    known = {pending.window for pending in item.pending if span and lies_in(pending.window, span)}
+    known = {pending.window for pending in item.pending if span and span.holds(pending.window)}
     if not known:
         return range(item.count(purpose))
     return [place for place, window in enumerate(item.windows(purpose)) if window not in known]
@@ -112,8 +111,3 @@ def _to_request(item: PartitionPlan, purpose: Purpose) -> Sequence[int]:
 def _before(waiting: Sequence[tuple[PartitionPlan, Sequence[int]]], place: int) -> int:
     """How many windows come before a place."""
     return sum(bisect.bisect_left(places, place) for _, places in waiting)
-
-
-def lies_in(window: Window, span: Window) -> bool:
-    """Whether a span holds a window."""
-    return span.start <= window.start and window.end <= span.end

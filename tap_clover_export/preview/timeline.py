@@ -12,7 +12,6 @@ import pendulum
 
 from tap_clover_export.planning.plan import Purpose
 from tap_clover_export.planning.windows import Window
-from tap_clover_export.preview.forecast import lies_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,7 +122,7 @@ def _wanted(item: PartitionPlan, deferred: int) -> Iterator[Segment]:
         span = item.span(purpose)
         if span is None:
             continue
-        pending = {one.window for one in item.pending if lies_in(one.window, span)}
+        pending = {one.window for one in item.pending if span.holds(one.window)}
         requests = item.count(purpose) - len(pending)
         later = min(deferred, requests)
         deferred -= later
