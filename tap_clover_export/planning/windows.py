@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from tap_clover_export.times import to_ms
+from tap_clover_export.times import from_ms, to_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,10 +37,10 @@ class Window:
         return self.start <= other.start and other.end <= self.end
 
     def halves(self) -> tuple[Window, Window] | None:
-        """The two halves, or None where they would be narrower than an hour."""
+        """The two halves, cut at a whole second; None where they would be narrower than an hour."""
         if self.width < 2 * NARROWEST:
             return None
-        middle = self.start + dt.timedelta(milliseconds=(to_ms(self.end) - to_ms(self.start)) // 2)
+        middle = from_ms((to_ms(self.start) + to_ms(self.end)) // 2000 * 1000)
         return Window(self.start, middle), Window(middle, self.end)
 
 

@@ -101,6 +101,7 @@ def test_a_hole_in_the_history_holds_up_no_new_day() -> None:
         assert [purpose for purpose, *_ in _windows(second)] == ["new"]
 
         simulator.faults.clear()
+        simulator.clock.advance(1)
         third = sync(simulator, state=second.state)
         assert third.code == 0
         assert _windows(third)[1:2] == bad

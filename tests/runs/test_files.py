@@ -96,6 +96,7 @@ def test_an_export_takes_a_bounded_part_of_the_disk(monkeypatch: pytest.MonkeyPa
         assert "of the temporary directory; lower window_days." in outcome.sentence
         assert outcome.bookmark("orders", ONE) is None
 
+        simulator.clock.advance(1)
         again = sync(simulator, state=outcome.state, window_days=0.5)
         assert again.code == 0, again.log
         assert_whole(again, simulator)

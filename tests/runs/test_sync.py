@@ -127,7 +127,7 @@ def test_second_run_with_look_back() -> None:
         first = sync(simulator)
         simulator.clock.advance(DAY)
         for days, fewest, most in ((0, 1, 30), (7, 40, 130)):
-            now = simulator.clock.now()
+            now = simulator.clock.now() // 1
             second = sync(simulator, state=first.state, lookback_days=days)
             assert second.code == 0
             assert fewest <= len(second.records("orders")) <= most

@@ -72,6 +72,18 @@ def test_an_export_that_covers_less_than_was_asked(form: str, times: int) -> Non
         assert outcome.log.count("Clover covers only a part of orders") == times
 
 
+def test_a_clover_that_drops_milliseconds() -> None:
+    """Windows end at whole seconds, so such an export is what was asked for, halves too."""
+    with clover(days=20, orders_per_day=5) as simulator:
+        simulator.clock.advance(0.789)
+        simulator.faults.add(f"create[{ONE}/ORDERS]:narrowed:end*1")
+        simulator.faults.add("create:narrowed:whole-seconds")
+        outcome = sync(simulator)
+        assert outcome.code == 0, outcome.log
+        assert_whole_to_bookmarks(outcome, simulator)
+        assert outcome.log.count("Clover covers only a part of orders") == 1
+
+
 @pytest.mark.parametrize("form", ["start", "end", "type"])
 def test_exports_that_always_cover_less(form: str) -> None:
     """It ends with a sentence, and no bookmark passes what was not exported."""

@@ -84,6 +84,14 @@ def test_an_export_may_cover_less(
     assert {record["id"] for record in records} != {record["id"] for record in whole}
 
 
+def test_an_export_may_be_of_whole_seconds(client: Client) -> None:
+    """Milliseconds of both times are dropped."""
+    client.simulator.faults.add("create:narrowed=whole-seconds*1")
+    end = client.now // 1000 * 1000
+    told = client.create("ORDERS", end - 3 * DAY + 1, end - 1).json()
+    assert (told["startTime"], told["endTime"]) == (end - 3 * DAY, end - 1000)
+
+
 def test_less_than_a_short_span_is_half(client: Client) -> None:
     """A span of less than two days loses half; a bad request stays one."""
     client.simulator.faults.add("create:narrowed=end*2")

@@ -64,6 +64,9 @@ def narrow(fault: Fault, body: bytes) -> bytes:
     if fault.kind != "narrowed" or not {"type", "startTime", "endTime"} <= wanted.keys():
         return body
     start, end = int(wanted["startTime"]), int(wanted["endTime"])
+    if fault.form == "whole-seconds":
+        wanted |= {"startTime": start - start % 1000, "endTime": end - end % 1000}
+        return encode(wanted)
     less = min(DAY, (end - start) // 2)
     other = TYPES[wanted["type"] == TYPES[0]]
     changes = {"start": ("startTime", start + less), "end": ("endTime", end - less)}

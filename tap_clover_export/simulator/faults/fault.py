@@ -38,7 +38,7 @@ ONLY = {
 }
 FORMS = {
     "created-time": tuple(form for form in TIME_FORMS if form != "ms"),
-    "narrowed": ("end", "start", "type"),
+    "narrowed": ("end", "start", "type", "whole-seconds"),
     "links-once": ("no-links", "empty-list"),
 }
 """The only arguments of some faults; the first is meant where none is given."""
