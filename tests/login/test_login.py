@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from tap_clover_export.simulator import Simulator
 
 SECONDS = 20
+OTHER_REQUESTS = {
+    "favicon.ico": 404,
+    "": 400,
+    f"?state=another&merchant_id={ONE}&code=c": 400,
+}
 
 
 @pytest.fixture
@@ -90,12 +95,13 @@ def _free_port(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def browse(page: str) -> bool:
-    """A browser that is used at once, after it asked for an icon and opened an idle connection."""
+    """A browser that is used at once, after requests that are no answer to this login."""
     back = parse_qs(urlsplit(page).query)["redirect_uri"][0]
 
     def use() -> None:
         with socket.create_connection(("127.0.0.1", urlsplit(back).port or 0)):
-            assert requests.get(f"{back}favicon.ico", timeout=SECONDS).status_code == 404
+            for other, status in OTHER_REQUESTS.items():
+                assert requests.get(back + other, timeout=SECONDS).status_code == status
             answer = requests.get(agree(page), timeout=SECONDS)
             assert "This window can be closed" in answer.text
             assert answer.headers["Referrer-Policy"] == "no-referrer"
