@@ -35,10 +35,13 @@ Each text is for people: a sentence or a part of one, without secrets.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_REQUEST = re.compile(r", request [\w-]+(?=\))")
 
 
 class CloverError(Exception):
@@ -188,6 +191,11 @@ class OutputClosedError(Exception):
 
 class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
     """The run was asked to stop."""
+
+
+def without_request_ids(text: str) -> str:
+    """A text as it is for each request that Clover answers alike."""
+    return _REQUEST.sub("", text)
 
 
 def in_short(error: Exception) -> str:

@@ -69,7 +69,7 @@ class Login:
         if way == PASTE:
             agreement = self._pasted(state, f"http://{HOST}:{PORT}/")
         else:
-            with Listener(int(way) if way.isdecimal() else PORT) as listener:
+            with Listener(int(way) if way.isdecimal() else PORT, state) as listener:
                 page = self._page(state, listener.url)
                 if self._browse(page):
                     agreement = redirect.read(listener.wait(WAIT_SECONDS), state)

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 PORT = 8418
 REQUEST_SECONDS = 10.0
-_PAGE = (
-    b'<!doctype html><meta charset="utf-8"><title>tap-clover-export</title>'
-    b"<p>The tap has Clover's answer. This window can be closed; the terminal says the rest.</p>"
-)
+_HEAD = b'<!doctype html><meta charset="utf-8"><title>tap-clover-export</title>'
+_PAGES = {
+    HTTPStatus.OK: _HEAD
+    + b"<p>The tap has Clover's answer. This window can be closed; the terminal says the rest.</p>",
+    HTTPStatus.BAD_REQUEST: _HEAD
+    + b"<p>This answer belongs to another login; open the address that the terminal shows.</p>",
+}
+_ROOT = re.compile(r"/(?:\?|$)")
 _MERCHANT_ID = re.compile(r"[A-Za-z0-9]+")
 
 
@@ -42,11 +46,8 @@ def read(address: str, state: str) -> Agreement:
     Raises:
         LoginFailedError: It is no answer to this login.
     """
-    try:
-        given = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
-    except ValueError:
-        given = {}
-    if not hmac.compare_digest(given.get("state", "").encode(), state.encode()):
+    given = _given(address)
+    if not _belongs(given, state):
         raise LoginFailedError(
             "Clover's answer belongs to another login (its state is another); log in again."
         )
@@ -59,15 +60,29 @@ def read(address: str, state: str) -> Agreement:
     return Agreement(merchant_id, Secret(code))
 
 
+def _given(address: str) -> dict[str, str]:
+    try:
+        return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+    except ValueError:
+        return {}
+
+
+def _belongs(given: dict[str, str], state: str) -> bool:
+    """Whether an answer is one to this login."""
+    return hmac.compare_digest(given.get("state", "").encode(), state.encode())
+
+
 class Listener:
-    """Takes one request for `/` on a loopback port; used as a context manager.
+    """Takes the answer to a login on a loopback port; used as a context manager.
 
     Args:
         port: The port; 0 for any that is free.
+        state: What the answer has to carry; other requests are refused, and it listens on.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, state: str) -> None:
         self.address = ""
+        self._state = state
         self._came = threading.Event()
         try:
             self._server = _Server((HOST, port), _Handler)
@@ -110,13 +125,15 @@ class Listener:
             )
         return self.address
 
-    def take(self, address: str) -> bool:
-        """Take the first request; tell whether it was."""
-        first = not self._came.is_set()
-        if first:
-            self.address = address
-            self._came.set()
-        return first
+    def take(self, address: str) -> HTTPStatus:
+        """Take the first answer to the login; tells what to say to a request."""
+        if not _ROOT.match(address) or self._came.is_set():
+            return HTTPStatus.NOT_FOUND
+        if not _belongs(_given(address), self._state):
+            return HTTPStatus.BAD_REQUEST
+        self.address = address
+        self._came.set()
+        return HTTPStatus.OK
 
 
 class _Server(ThreadingHTTPServer):
@@ -136,9 +153,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Take the redirect; other paths, such as an icon, are not found."""
-        found = urlsplit(self.path).path == "/" and self.server.listener.take(self.path)
-        body = _PAGE if found else b""
-        self.send_response(HTTPStatus.OK if found else HTTPStatus.NOT_FOUND)
+        status = self.server.listener.take(self.path)
+        body = _PAGES.get(status, b"")
+        self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Security-Policy", "default-src 'none'")
         self.send_header("Referrer-Policy", "no-referrer")

@@ -6,6 +6,7 @@ import functools
 import logging
 from typing import TYPE_CHECKING
 
+from tap_clover_export.errors import without_request_ids
 from tap_clover_export.exports.export import Export, Stage
 from tap_clover_export.exports.outcomes import (
     Accepted,
@@ -124,9 +125,10 @@ class Scheduler:
         backlog = self.backlogs[export.partition]
         if export.cancelled:
             return
-        level = logging.DEBUG if reason in self._said_reasons else logging.ERROR
+        words = without_request_ids(reason)
+        level = logging.DEBUG if words in self._said_reasons else logging.ERROR
         logger.log(level, "%s: %s.", backlog.partition, in_brief(reason))
-        self._said_reasons.add(reason)
+        self._said_reasons.add(words)
         self._stats.failed(backlog.partition)
         for cancelled in backlog.fail(export, reason, is_hole=is_hole):
             self._discard(cancelled)

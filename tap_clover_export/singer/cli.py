@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import os
 import re
@@ -320,13 +319,30 @@ def log_in(settings: LoginSettings, way: str, clock: Clock) -> None:
 
     store = open_store(settings.token_store, settings.token_keys)
     oauth = OAuth(settings.client_id, settings.client_secret, clock.now)
-    ask = functools.partial(click.prompt, type=str)
     try:
-        login = Login(settings, oauth, store, say=click.echo, ask=ask, browse=webbrowser.open)
+        login = Login(settings, oauth, store, say=click.echo, ask=_ask, browse=webbrowser.open)
         login.run(way)
     finally:
         oauth.close()
         store.close()
+
+
+def _ask(question: str) -> str:
+    """Ask for a line.
+
+    Raises:
+        LoginFailedError: Nobody is there to give one.
+    """
+    try:
+        if sys.stdin:
+            return str(click.prompt(question, type=str))
+    except click.Abort as abort:
+        if not isinstance(abort.__context__, EOFError):  # it is Ctrl-C
+            raise
+    raise LoginFailedError(
+        "The address that the browser shows can't be read (the input has ended); log in again in a "
+        "terminal, where it can be pasted."
+    )
 
 
 def check(

@@ -110,7 +110,7 @@ class DiskStore:
         """Whether the folder is there.
 
         Raises:
-            TokenStoreError: It holds something else than tokens.
+            TokenStoreError: It holds something else than tokens, or is no place for them.
         """
         try:
             kind = self._path.lstat().st_mode
@@ -118,8 +118,10 @@ class DiskStore:
             return False
         if stat.S_ISLNK(kind):
             raise TokenStoreError(files.FOREIGN)
-        if not stat.S_ISDIR(kind):
+        if stat.S_ISREG(kind):
             return False
+        if not stat.S_ISDIR(kind):
+            raise TokenStoreError(files.NO_FOLDER)
         held = os.listdir(self._path)  # noqa: PTH208
         if held and _LOCKS not in held:
             raise TokenStoreError(files.SOMETHING_ELSE)

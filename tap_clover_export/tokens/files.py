@@ -22,6 +22,10 @@ LOCK_SECONDS = 2.0
 LOCK_POLL_SECONDS = 0.01
 SOMETHING_ELSE = "token_store holds something else than tokens; give another path."
 FOREIGN = "token_store is no regular file or folder of this user; give another path."
+NO_FOLDER = (
+    "token_store is neither a folder nor a file (but a device, for example); give the path of a "
+    "folder."
+)
 _NO_FSYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 """What file systems say that keep directories by themselves, such as some shares."""
 
@@ -73,20 +77,26 @@ def opened_folder(path: str | Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def read_own(path: str | Path, folder: int | None = None) -> bytes:
-    """The content of a regular file of this user's; empty where there is none."""
+def read_own(path: str | Path, folder: int | None = None, *, close: bool = True) -> bytes:
+    """The content of a regular file of this user's; empty where there is none.
+
+    Args:
+        path: The file.
+        folder: The descriptor of the folder that a name is in.
+        close: Whether others may no longer read it from now on.
+    """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         descriptor = os.open(path, flags, dir_fd=folder)
     except FileNotFoundError:
         return b""
     with os.fdopen(descriptor, "rb") as file:
-        check_file(descriptor)
+        check_file(descriptor, close=close)
         return file.read()
 
 
-def check_file(descriptor: int) -> None:
-    """See to it that a regular file is this user's alone.
+def check_file(descriptor: int, *, close: bool = True) -> None:
+    """See to it that a regular file is this user's, and closed to others.
 
     Raises:
         TokenStoreError: It is somebody else's, or something else.
@@ -94,13 +104,13 @@ def check_file(descriptor: int) -> None:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise TokenStoreError(FOREIGN)
-    _close_to_others(descriptor, status, 0o600)
+    _close_to_others(descriptor, status, 0o600 if close else None)
 
 
-def _close_to_others(descriptor: int, status: os.stat_result, mode: int) -> None:
+def _close_to_others(descriptor: int, status: os.stat_result, mode: int | None) -> None:
     if status.st_uid != os.geteuid():
         raise TokenStoreError(FOREIGN)
-    if status.st_mode & 0o077:
+    if mode is not None and status.st_mode & 0o077:
         os.fchmod(descriptor, mode)
 
 

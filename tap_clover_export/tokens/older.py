@@ -49,10 +49,10 @@ def _newest(path: Path) -> dict[str, msgspec.Raw]:
     """What a crash kept from the file's place is newer than the file, once it is whole."""
     if os.path.lexists(_successor(path)):
         try:
-            return _contents.decode(read_own(_successor(path))).merchants
+            return _contents.decode(read_own(_successor(path), close=False)).merchants
         except (OSError, ValueError, RecursionError, TokenStoreError):
             pass
-    content = read_own(path)
+    content = read_own(path, close=False)  # it may be anything that somebody named by mistake
     if not content.strip():
         return {}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import socket
@@ -14,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from tap_clover_export.clock import SystemClock
 from tap_clover_export.clover.oauth import OAuth
 from tap_clover_export.errors import LoginFailedError
 from tap_clover_export.login import login as login_module
@@ -21,6 +23,7 @@ from tap_clover_export.login import redirect
 from tap_clover_export.login.login import Login
 from tap_clover_export.settings.secret import Secret
 from tap_clover_export.settings.settings import LoginSettings
+from tap_clover_export.singer import cli
 from tap_clover_export.tokens.chain import Chain
 from tap_clover_export.tokens.store import open_store
 from tests.support.harness import ONE, clover, command, config_for, sync, write_config
@@ -33,6 +36,11 @@ if TYPE_CHECKING:
     from tap_clover_export.simulator import Simulator
 
 SECONDS = 20
+OTHER_REQUESTS = {
+    "favicon.ico": 404,
+    "": 400,
+    f"?state=another&merchant_id={ONE}&code=c": 400,
+}
 
 
 @pytest.fixture
@@ -87,12 +95,13 @@ def _free_port(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def browse(page: str) -> bool:
-    """A browser that is used at once, after it asked for an icon and opened an idle connection."""
+    """A browser that is used at once, after requests that are no answer to this login."""
     back = parse_qs(urlsplit(page).query)["redirect_uri"][0]
 
     def use() -> None:
         with socket.create_connection(("127.0.0.1", urlsplit(back).port or 0)):
-            assert requests.get(f"{back}favicon.ico", timeout=SECONDS).status_code == 404
+            for other, status in OTHER_REQUESTS.items():
+                assert requests.get(back + other, timeout=SECONDS).status_code == status
             answer = requests.get(agree(page), timeout=SECONDS)
             assert "This window can be closed" in answer.text
             assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -143,6 +152,16 @@ def test_where_no_browser_is(shop: Simulator, tmp_path: Path, way: str) -> None:
     Login(given, oauth, store, say=said.append, ask=paste, browse=lambda _: False).run(way)
     oauth.close()
     assert "is logged in" in said[1]
+
+
+@pytest.mark.parametrize("stdin", [None, io.StringIO()], ids=["closed", "empty"])
+def test_nobody_can_paste(
+    shop: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stdin: io.StringIO | None
+) -> None:
+    """Without an input the login ends with a sentence that says where to run it."""
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with pytest.raises(LoginFailedError, match=r"^The address .* log in again in a terminal"):
+        cli.log_in(settings(shop, tmp_path), "paste", SystemClock())
 
 
 BAD_ANSWERS = {

@@ -191,7 +191,10 @@ def test_metrics_stay_valid(tmp_path: Path) -> None:
 
 
 def test_every_line_is_json_on_demand(tmp_path: Path) -> None:
-    """With the logging configuration of the documents each line is an object with its fields."""
+    """With the logging configuration of the documents each line is an object with its fields.
+
+    A token that Clover refuses is said once for both streams, and what to do once, at the end.
+    """
     yaml = DOCUMENT.read_text().split("```yaml\n")[1].split("```")[0]
     (tmp_path / "log.yml").write_text(yaml)
     with clover(days=5) as simulator:
@@ -211,3 +214,12 @@ def test_every_line_is_json_on_demand(tmp_path: Path) -> None:
     assert rows[-1]["message"].startswith("Missing: ")
     assert rows[-1]["level"] == "error"
     assert {row["message"] for row in rows if "metric_info" in row} == {"METRIC"}
+    refused = [row["message"] for row in rows if "Clover refused the token" in row["message"]]
+    assert [message.partition(":")[0] for message in refused] == [
+        f"orders of merchant {TWO}",
+        "INCOMPLETE",
+        "INCOMPLETE",
+        "Missing",
+    ]
+    assert [message.count("; check") for message in refused] == [0, 0, 0, 1]
+    assert all(re.search("request [0-9]+", message) for message in refused)

@@ -146,9 +146,13 @@ def test_something_else_in_its_place_is_refused(path: Path, make: Callable[[Path
     path.parent.mkdir()
     make(path)
     before = path.stat().st_mode
-    with pytest.raises(TokenStoreError, match=r"^token_store .*; give another path\.$"):
+    why = r"^token_store .*; give (?:another path|the path of a folder)\.$"
+    with pytest.raises(TokenStoreError, match=why):
         put(path)
     assert path.stat().st_mode == before
+    assert [*path.parent.iterdir()] == [path]
+    with pytest.raises(TokenStoreError, match=r"^token_store is neither a folder nor a file \("):
+        put(Path(os.devnull))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -425,9 +429,10 @@ def test_a_file_of_something_else_is_left_alone(path: Path, content: bytes) -> N
     """It is refused in a sentence and not touched; an empty one is an empty store."""
     path.parent.mkdir()
     path.write_bytes(content)
+    path.chmod(0o644)
     with pytest.raises(TokenStoreError, match="holds something else than tokens; give another"):
         put(path)
-    assert path.read_bytes() == content
+    assert (path.read_bytes(), mode(path)) == (content, 0o644)
     path.write_text(" \n")
     assert get(path) is None
 

@@ -104,6 +104,32 @@
 {% macro percent_of(value, rate) %}{{ clover.share_of(value, rate, 1000000) }}{% endmacro %}
 
 
+{# What a discount states: an amount of whichever sign, else a percentage of its base. #}
+
+{% macro off(stated, rate, base) %}
+    case
+        when coalesce({{ stated }}, 0) != 0 then abs({{ stated }})
+        else coalesce(abs({{ clover.percent_of(base, rate) }}), 0)
+    end
+{%- endmacro %}
+
+
+{# What discounts come to, one after the other: no more is off than there is. #}
+
+{% macro discount_within(off, base, of, position) %}
+    {%- set through -%}
+        sum({{ off }}) over (
+            partition by {{ of | join(', ') }} order by {{ position }}
+            rows between unbounded preceding and current row
+        )
+    {%- endset %}
+    cast(
+        least({{ through }} - {{ off }}, greatest({{ base }}, 0))
+        - least({{ through }}, greatest({{ base }}, 0)) as {{ dbt.type_bigint() }}
+    )
+{%- endmacro %}
+
+
 {# A tax as Clover writes its rate: 10,000,000 are the whole. #}
 
 {% macro tax_of(value, rate, all_rates, is_vat) %}

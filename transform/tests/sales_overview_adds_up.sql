@@ -1,3 +1,3 @@
 -- On a day whose orders were all paid within it, and whose payments are all of such orders.
 select * from {{ ref('int_clover__sum_check') }}
-where is_closed and abs(difference_cents) > orders * {{ var('clover_sum_tolerance_cents') }}
+where is_closed and is_off

@@ -43,41 +43,48 @@ loose_payments as (
             and payments.currency = orders.currency
             and orders.is_counted
     where payments.is_collected and not payments.is_test and orders.order_id is null
+),
+
+summed as (
+    select
+        overview.merchant_id,
+        overview.currency,
+        overview.business_day,
+        overview.fully_paid_orders + overview.partly_paid_orders as orders,
+        overview.net_sales_cents
+        + overview.taxes_cents
+        - overview.included_taxes_cents
+        + overview.non_revenue_cents
+        + overview.service_charges_cents
+        + overview.surcharges_cents
+        + overview.tips_cents
+        - overview.unpaid_cents
+        - overview.amount_collected_cents
+        - coalesce(odd_totals.computed_otherwise_cents, 0) as difference_cents,
+        coalesce(odd_totals.computed_otherwise_cents, 0) as computed_otherwise_cents,
+        overview.business_day is not null
+        and overview.currency is not null
+        and open_orders.merchant_id is null
+        and loose_payments.merchant_id is null as is_closed
+    from overview
+    left join odd_totals
+        on
+            overview.merchant_id = odd_totals.merchant_id
+            and overview.currency = odd_totals.currency
+            and overview.business_day = odd_totals.business_day
+    left join open_orders
+        on
+            overview.merchant_id = open_orders.merchant_id
+            and overview.currency = open_orders.currency
+            and overview.business_day = open_orders.business_day
+    left join loose_payments
+        on
+            overview.merchant_id = loose_payments.merchant_id
+            and overview.currency = loose_payments.currency
+            and overview.business_day = loose_payments.business_day
 )
 
 select
-    overview.merchant_id,
-    overview.currency,
-    overview.business_day,
-    overview.fully_paid_orders + overview.partly_paid_orders as orders,
-    overview.net_sales_cents
-    + overview.taxes_cents
-    - overview.included_taxes_cents
-    + overview.non_revenue_cents
-    + overview.service_charges_cents
-    + overview.surcharges_cents
-    + overview.tips_cents
-    - overview.unpaid_cents
-    - overview.amount_collected_cents
-    - coalesce(odd_totals.computed_otherwise_cents, 0) as difference_cents,
-    coalesce(odd_totals.computed_otherwise_cents, 0) as computed_otherwise_cents,
-    overview.business_day is not null
-    and overview.currency is not null
-    and open_orders.merchant_id is null
-    and loose_payments.merchant_id is null as is_closed
-from overview
-left join odd_totals
-    on
-        overview.merchant_id = odd_totals.merchant_id
-        and overview.currency = odd_totals.currency
-        and overview.business_day = odd_totals.business_day
-left join open_orders
-    on
-        overview.merchant_id = open_orders.merchant_id
-        and overview.currency = open_orders.currency
-        and overview.business_day = open_orders.business_day
-left join loose_payments
-    on
-        overview.merchant_id = loose_payments.merchant_id
-        and overview.currency = loose_payments.currency
-        and overview.business_day = loose_payments.business_day
+    *,
+    abs(difference_cents) > orders * {{ var('clover_sum_tolerance_cents') }} as is_off
+from summed

@@ -1,3 +1,5 @@
+{%- set owner = ['merchant_id', 'order_id', 'line_position'] -%}
+
 with discounts as (
     select * from {{ ref('stg_clover__discounts') }}
 ),
@@ -14,16 +16,14 @@ lines as (
     from {{ ref('int_clover__priced_lines') }}
 ),
 
-of_lines as (
+off_lines as (
     select
         discounts.*,
         lines.is_sale,
         lines.is_order_fee or lines.is_exchanged as is_left_out,
         lines.gross_cents as base_cents,
-        case
-            when coalesce(discounts.stated_cents, 0) != 0 then -abs(discounts.stated_cents)
-            else coalesce(-abs({{ clover.percent_of('lines.gross_cents', 'discounts.rate') }}), 0)
-        end as discount_cents
+        {{ clover.off('discounts.stated_cents', 'discounts.rate', 'lines.gross_cents') }}
+            as off_cents
     from discounts
     inner join lines
         on
@@ -31,6 +31,14 @@ of_lines as (
             and discounts.order_id = lines.order_id
             and discounts.line_position = lines.line_position
     where discounts.level = 'line'
+),
+
+of_lines as (
+    select
+        *,
+        {{ clover.discount_within('off_cents', 'base_cents', owner, 'discount_position') }}
+            as discount_cents
+    from off_lines
 ),
 
 of_orders as (
@@ -84,14 +92,19 @@ with_bases as (
             and of_orders.order_id = line_discounts.order_id
 ),
 
+off_orders as (
+    select
+        *,
+        {{ clover.off('stated_cents', 'rate', 'base_cents') }} as off_cents
+    from with_bases
+),
+
 both_levels as (
     select
         *,
-        case
-            when coalesce(stated_cents, 0) != 0 then -abs(stated_cents)
-            else coalesce(-abs({{ clover.percent_of('base_cents', 'rate') }}), 0)
-        end as discount_cents
-    from with_bases
+        {{ clover.discount_within('off_cents', 'base_cents', owner, 'discount_position') }}
+            as discount_cents
+    from off_orders
     union all
     select * from of_lines
 )

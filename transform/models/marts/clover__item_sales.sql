@@ -1,20 +1,13 @@
-with orders as (
-    select
-        merchant_id,
-        order_id,
-        business_day
-    from {{ ref('int_clover__order_totals') }}
-    where is_counted
+with counted as (
+    {{ clover.counted_lines() }}
 ),
 
 lines as (
     select
-        lines.*,
-        orders.business_day,
-        coalesce(lines.item_id, lines.name, '') as item_key
-    from {{ ref('clover__line_items') }} as lines
-    inner join orders on lines.merchant_id = orders.merchant_id and lines.order_id = orders.order_id
-    where not lines.is_order_fee and not lines.is_exchanged
+        *,
+        coalesce(item_id, name, '') as item_key
+    from counted
+    where not is_order_fee
 )
 
 select

@@ -1,10 +1,8 @@
-{% set fields = [
+{% set common = [
     ['refund_id', 'id', 'text'],
     ['refunded_order_id', 'orderRef.id', 'text'],
     ['refunded_payment_id', 'payment.id', 'text'],
     ['employee_id', 'employee.id', 'text'],
-    ['tender_id', 'overrideMerchantTender.id', 'text'],
-    ['tender', 'overrideMerchantTender.label', 'text'],
     ['created_at', 'createdTime', 'time'],
     ['client_created_at', 'clientCreatedTime', 'time'],
     ['deleted_at', 'deletedTime', 'time'],
@@ -13,28 +11,18 @@
     ['tip_cents', 'tipAmount', 'amount'],
     ['service_charge_cents', 'serviceChargeAmount.amount', 'amount'],
     ['is_voided', 'voided', 'boolean'],
-    ['status', 'status', 'text'],
     ['reason', 'reason', 'text'],
     ['additional_charges', 'additionalCharges', 'json'],
 ] %}
-{% set credit_fields = [
-    ['refund_id', 'id', 'text'],
-    ['refunded_order_id', 'orderRef.id', 'text'],
-    ['refunded_payment_id', 'payment.id', 'text'],
-    ['employee_id', 'employee.id', 'text'],
+{% set fields = common + [
+    ['tender_id', 'overrideMerchantTender.id', 'text'],
+    ['tender', 'overrideMerchantTender.label', 'text'],
+    ['status', 'status', 'text'],
+] %}
+{% set credit_fields = common + [
     ['tender_id', 'tender.id', 'text'],
     ['tender', 'tender.label', 'text'],
-    ['created_at', 'createdTime', 'time'],
-    ['client_created_at', 'clientCreatedTime', 'time'],
-    ['deleted_at', 'deletedTime', 'time'],
-    ['amount_cents', 'amount', 'amount'],
-    ['tax_cents', 'taxAmount', 'amount'],
-    ['tip_cents', 'tipAmount', 'amount'],
-    ['service_charge_cents', 'serviceChargeAmount.amount', 'amount'],
-    ['is_voided', 'voided', 'boolean'],
     ['status', 'result', 'text'],
-    ['reason', 'reason', 'text'],
-    ['additional_charges', 'additionalCharges', 'json'],
 ] %}
 
 with orders as (
@@ -173,12 +161,7 @@ staged_payments as (
 ),
 
 usual as (
-    select
-        merchant_id,
-        case when min(currency) = max(currency) then min(currency) end as currency,
-        count(*) = sum(case when is_vat then 1 else 0 end) as is_vat
-    from staged_orders
-    group by merchant_id
+    {{ clover.usual('staged_orders') }}
 ),
 
 placed as (

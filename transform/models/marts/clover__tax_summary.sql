@@ -1,19 +1,5 @@
-with orders as (
-    select
-        merchant_id,
-        order_id,
-        business_day
-    from {{ ref('int_clover__order_totals') }}
-    where is_counted
-),
-
-lines as (
-    select
-        lines.*,
-        orders.business_day
-    from {{ ref('clover__line_items') }} as lines
-    inner join orders on lines.merchant_id = orders.merchant_id and lines.order_id = orders.order_id
-    where not lines.is_exchanged
+with lines as (
+    {{ clover.counted_lines() }}
 ),
 
 rates as (

@@ -51,12 +51,7 @@ orders as (
 ),
 
 usual as (
-    select
-        merchant_id,
-        case when min(currency) = max(currency) then min(currency) end as currency,
-        count(*) = sum(case when is_vat then 1 else 0 end) as is_vat
-    from orders
-    group by merchant_id
+    {{ clover.usual('orders') }}
 ),
 
 named as (
