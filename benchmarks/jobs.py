@@ -90,10 +90,12 @@ class Job:
         config.write_text(json.dumps(self.settings()))
         catalog.write_text(json.dumps(self.catalog()))
         tap = str(Path(sys.executable).with_name("tap-clover-export"))
+        ours = ["--config", str(config), "--catalog", str(catalog)]
         module = [sys.executable, "-m"]
         return {
             "script": [*module, "benchmarks.contenders.script", str(config)],
             "splice": [*module, "benchmarks.contenders.splice", str(config)],
             "plain": [*module, "benchmarks.contenders.plain", "--config", str(config)],
-            "ours": [tap, "--config", str(config), "--catalog", str(catalog)],
+            "ours": [tap, *ours],
+            "hurried": [*module, "benchmarks.hurried", *ours],
         }

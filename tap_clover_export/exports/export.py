@@ -41,8 +41,6 @@ class Export:
         id: Clover's id, while Clover has it.
         created: When Clover created it, by Clover's clock.
         requested: When it was accepted or resumed, on the monotonic clock.
-        heard: When Clover was to be asked for it again by its last answer; who is kept from asking
-            for long takes no place at Clover any more, as far as we know.
         resumed: Whether a former run requested it.
         named: The files that Clover named so far.
         linked: When it named them last, on the monotonic clock.
@@ -61,7 +59,6 @@ class Export:
     id: str | None = None
     created: DateTime | None = None
     requested: float = 0.0
-    heard: float = 0.0
     resumed: bool = False
     named: frozenset[str] = frozenset()
     linked: float = 0.0

@@ -58,6 +58,9 @@ class Partition:
     merchant: Merchant
     stream: str
 
+    def __hash__(self) -> int:
+        return hash((self.merchant.id, self.stream))
+
     @property
     def type(self) -> ExportType:
         """The stream by Clover's name."""

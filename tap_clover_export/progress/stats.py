@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class RunStats:
         self._open: dict[str, int] = {}
         self._failed: set[Partition] = set()
         self._regions: dict[str, set[str]] = {}
-        self._spans: list[tuple[str, float, float]] = []
+        self._spans = defaultdict[str, list[tuple[float, float]]](list)
         self.streams: dict[str, StreamStats] = {}
         self.waits: dict[str, RegionWait] = {}
         self.began = now()
@@ -140,8 +141,10 @@ class RunStats:
         """A region accepts again, or nothing is left to ask it for."""
         with self._lock:
             if known := self.waits.pop(region, None):
-                self._spans.append((region, known.since, self._now()))
-                self._sum_up()
+                now = self._now()
+                for name, regions in self._regions.items():
+                    if region in regions:
+                        self.stream(name).waited += _added(self._spans[name], known.since, now)
 
     def close(self) -> None:
         """The run is over, and with it every wait."""
@@ -203,17 +206,19 @@ class RunStats:
         """A stream's counts."""
         return self.streams.setdefault(name, StreamStats())
 
-    def _sum_up(self) -> None:
-        for name, stream in self.streams.items():
-            regions = self._regions.get(name, set())
-            spans = sorted(span[1:] for span in self._spans if span[0] in regions)
-            stream.waited = _covered(spans)
 
+def _added(spans: list[tuple[float, float]], start: float, end: float) -> float:
+    """How much a span that ends last adds to what others cover; takes it in among them.
 
-def _covered(spans: list[tuple[float, float]]) -> float:
-    """How much time spans cover together."""
-    total, reached = 0.0, float("-inf")
-    for start, end in spans:
-        total += max(0.0, end - max(start, reached))
-        reached = max(reached, end)
-    return total
+    Args:
+        spans: The others, in order of time, of which no two overlap.
+        start: Where it begins.
+        end: Where it ends.
+    """
+    covered = 0.0
+    while spans and spans[-1][1] >= start:
+        first, last = spans.pop()
+        covered += last - first
+        start = min(start, first)
+    spans.append((start, end))
+    return end - start - covered

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tap_clover_export import times
@@ -40,9 +41,6 @@ Source: https://docs.clover.com/docs/api-usage-rate-limits
 LIMITED_SECONDS = 3600.0
 """How long, at least, a token or an app may be answered with 429 alone."""
 
-PLACE_SECONDS = 300.0
-"""An export that could not be asked for this long after it should have been takes no place."""
-
 BUSY_SECONDS = 3600.0
 """The longest time that a busy region may ask to wait: it may be free long before."""
 
@@ -65,8 +63,8 @@ class Admission:
         """
         self._clock = clock
         self._limits = limits
-        self._tokens: dict[str, Budget] = {}
-        self._apps: dict[str, Budget] = {}
+        self._tokens = defaultdict[str, Budget](lambda: Budget(*TOKEN_BUDGET))
+        self._apps = defaultdict[str, Budget](lambda: Budget(*APP_BUDGET))
         self.regions: dict[str, Region] = {}
 
     def region(self, export: Export) -> Region:
@@ -83,15 +81,13 @@ class Admission:
 
     def taken(self, region: Region) -> int:
         """Exports that take a place in a region, as far as was heard of them lately."""
-        # What releases a place is a poll; where polls are held back, time does.
-        known = self._clock.monotonic() - PLACE_SECONDS
-        return sum(export.heard >= known for export in region.at_clover)
+        return region.at_clover.count(self._clock.monotonic())
 
     def _released_at(self) -> float:
         """When the next place is released because nothing was heard of its export."""
-        known = self._clock.monotonic() - PLACE_SECONDS
-        heard = (e.heard for region in self.regions.values() for e in region.at_clover)
-        return min((at for at in heard if at >= known), default=math.inf) + PLACE_SECONDS + 1.0
+        now = self._clock.monotonic()
+        regions = self.regions.values()
+        return min((r.at_clover.released_at(now) for r in regions), default=math.inf)
 
     def token_free_at(self, export: Export) -> float:
         """When a request may go out by its token; infinity where that waits for an answer."""
@@ -102,10 +98,10 @@ class Admission:
         return self._app(export).free_at()
 
     def _token(self, export: Export) -> Budget:
-        return self._tokens.setdefault(export.partition.merchant.id, Budget(*TOKEN_BUDGET))
+        return self._tokens[export.partition.merchant.id]
 
     def _app(self, export: Export) -> Budget:
-        return self._apps.setdefault(export.partition.merchant.api_url, Budget(*APP_BUDGET))
+        return self._apps[export.partition.merchant.api_url]
 
     def slot_at(self, region: Region) -> float:
         """When a region may be asked for another export; infinity where one has to end first."""
@@ -127,8 +123,7 @@ class Admission:
             region = self.region(export)
             if self.taken(region) >= region.limit:
                 region.limit, region.probe_at = self.taken(region) + 1, now + PROBE_SECONDS
-            region.at_clover.add(export)
-            export.heard = now + HANG_SECONDS
+            region.at_clover.hold(export, now + HANG_SECONDS)
             region.turns += 1
 
     def answer(self, export: Export, outcome: Outcome, *, creating: bool) -> None:
@@ -142,9 +137,9 @@ class Admission:
             elif not isinstance(outcome, RateLimited):
                 budget.answered()
         if not self._takes_a_place(outcome, creating=creating):
-            region.at_clover.discard(export)
-        elif isinstance(outcome, (Accepted, Working)):
-            export.heard = now + outcome.pause
+            region.at_clover.release(export)
+        elif isinstance(outcome, (Accepted, Working)) and export in region.at_clover:
+            region.at_clover.hold(export, now + outcome.pause)
         if isinstance(outcome, Moved) and outcome.unanswered:
             region.requested_in_vain |= creating
             self._unanswered(region, outcome, now)

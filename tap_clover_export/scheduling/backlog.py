@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import deque
 from typing import TYPE_CHECKING
 
 from tap_clover_export.exports.export import Export, Stage
@@ -32,7 +31,7 @@ class Backlog:
 
     def __init__(self, plan: PartitionPlan) -> None:
         self.partition = plan.partition
-        self.active: deque[Export] = deque()
+        self.active: list[Export] = []
         self.failures: list[Failure] = []
         self.requesting = False
         self.turn = 0
@@ -84,7 +83,7 @@ class Backlog:
 
     def emitted(self) -> None:
         """Its first export was emitted whole."""
-        self.active.popleft()
+        self.active.pop(0)
         self._emitted = True
 
     def parts(self, export: Export) -> tuple[Export, Export] | None:
@@ -129,11 +128,11 @@ class Backlog:
             ends = set(Purpose)
         upcoming = self._upcoming
         self._upcoming = (planned for planned in upcoming if planned.purpose not in ends)
-        behind = list(self.active)[len(before) :]
+        behind = self.active[len(before) :]
         cancelled = [one for one in behind if one.purpose in ends]
         for one in cancelled:
             one.cancelled = True
-        self.active = deque([*before, *(one for one in behind if not one.cancelled)])
+        self.active = [*before, *(one for one in behind if not one.cancelled)]
         self._cancelled += cancelled
         return cancelled
 

@@ -116,7 +116,8 @@ class Queue:
     @property
     def running(self) -> int:
         """Exports that take a place at Clover."""
-        return self._scheduler.running
+        with self._changed:
+            return self._scheduler.running
 
     # Taking, in the caller's thread
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from tap_clover_export.exports.export import Stage
@@ -26,6 +27,7 @@ class RegionQueue:
         self._clock = clock
         self._serial = 0
         self._offers: list[tuple[Priority, int, Backlog]] = []
+        self._offered = Counter[int]()
         self._benched: list[tuple[int, int, Backlog]] = []
         self._polls: list[tuple[float, int, Export]] = []
 
@@ -40,8 +42,8 @@ class RegionQueue:
 
     def bench(self, backlog: Backlog, export: Export) -> None:
         """A refused partition goes behind the others of its turn, and one of a later turn."""
-        turn = export.priority[:1]
-        others = sum(priority[:1] <= turn for priority, *_ in self._offers)
+        purpose = export.priority[0]
+        others = sum(number for one, number in self._offered.items() if one <= purpose)
         backlog.turn = self.region.turns + others + 1
 
     @property
@@ -49,7 +51,7 @@ class RegionQueue:
         """The export to request next, left in line."""
         offers, benched = self._offers, self._benched
         while offers and not self._is_offered(offers[0][2], offers[0][1]):
-            heapq.heappop(offers)
+            self.pop()
         while benched and (benched[0][0] <= self.region.turns or not offers):
             _, ticket, backlog = heapq.heappop(benched)
             if self._is_offered(backlog, ticket):
@@ -58,7 +60,8 @@ class RegionQueue:
 
     def pop(self) -> None:
         """Take the first export out of line."""
-        heapq.heappop(self._offers)
+        priority, *_ = heapq.heappop(self._offers)
+        self._offered[priority[0]] -= 1
 
     def add_poll(self, export: Export) -> None:
         """An export is to be polled."""
@@ -82,6 +85,7 @@ class RegionQueue:
     def _line_up(self, backlog: Backlog) -> None:
         if export := backlog.next_request:
             heapq.heappush(self._offers, (export.priority, self._next_ticket(backlog), backlog))
+            self._offered[export.priority[0]] += 1
 
     def _next_ticket(self, backlog: Backlog) -> int:
         self._serial += 1

@@ -85,8 +85,8 @@ class Scheduler:
         """Take a partition's work in."""
         backlog = self.backlogs[plan.partition] = Backlog(plan)
         for export in backlog.resume():
-            export.requested = export.heard = self._clock.monotonic()
-            self._admission.region(export).at_clover.add(export)
+            export.requested = self._clock.monotonic()
+            self._admission.region(export).at_clover.hold(export, export.requested)
             self._stats.resumed(plan.partition)
             self._steps.add(export)
         self._steps.offer(backlog)
@@ -340,7 +340,7 @@ class Scheduler:
         """Give back the disk and the place of an export that nobody will take."""
         self._downloads.discard(export)
         if export not in self._steps.under_way:
-            self._admission.region(export).at_clover.discard(export)
+            self._admission.region(export).at_clover.release(export)
 
     def _refused(self, export: Export) -> None:
         """Ask again for a refused export, after the others of its turn."""

@@ -7,9 +7,9 @@ import math
 from typing import TYPE_CHECKING
 
 from tap_clover_export.exports.backoff import LONGEST_BUSY, LONGEST_PAUSE, Backoff
+from tap_clover_export.scheduling.at_clover import AtClover
 
 if TYPE_CHECKING:
-    from tap_clover_export.exports.export import Export
     from tap_clover_export.planning.hours import Hours
 
 BURST_SECONDS = 0.5
@@ -79,7 +79,7 @@ class Region:
 
     name: str
     limit: int
-    at_clover: set[Export] = dataclasses.field(default_factory=set)
+    at_clover: AtClover = dataclasses.field(default_factory=AtClover)
     not_before: float = 0.0
     polls_not_before: float = 0.0
     since: float | None = None

@@ -28,13 +28,13 @@ from tap_clover_export.planning.hours import TABLE
 from tap_clover_export.scheduling.admission import (
     APP_BUDGET,
     LIMITED_SECONDS,
-    PLACE_SECONDS,
     PROBE_SECONDS,
     REMIND_SECONDS,
     SHORT_SECONDS,
     TOKEN_BUDGET,
     Admission,
 )
+from tap_clover_export.scheduling.at_clover import PLACE_SECONDS
 from tap_clover_export.scheduling.limits import Limits
 from tap_clover_export.scheduling.scopes import UNANSWERED, Budget
 from tests.support.plans import work
@@ -160,7 +160,7 @@ def test_an_export_is_counted_once() -> None:
     desk = Desk(2)
     export = desk.request(ACCEPTED)
     for outcome in (Working(1.0), Refused(closed=True, pause=1.0), RateLimited("app"), Working(1)):
-        desk.us.at_clover.add(export)
+        desk.us.at_clover.hold(export, desk.clock.time)
         desk.poll(export, outcome)
         assert desk.admission.running == 1
     for _ in range(3):
