@@ -106,7 +106,7 @@ def emission(bench: Bench) -> Iterator[Row]:
     shop = {"merchant": tokens([merchant]), "orders_per_day": ORDERS_A_DAY}
     memory = {}
     with clover(**shop, days=LARGE + 25) as url:
-        for size, days, goal in (("60,000", SMALL, 2.5), ("600,000", LARGE, 3.0)):
+        for size, days, goal in (("60,000", SMALL, 2.0), ("600,000", LARGE, 2.8)):
             every = ("script", "splice", "ours")
             small = days == SMALL
             programs = (*every, "plain") if small else every
