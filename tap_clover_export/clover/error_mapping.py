@@ -7,6 +7,7 @@ import datetime as dt
 import email.utils
 import math
 import re
+import zlib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
@@ -36,6 +37,15 @@ _LIKE_A_TOKEN = re.compile(r"[\w+/=.%&?~-]{25,}")
 _REQUEST_ID = re.compile(r"[\w-]{1,64}")
 
 
+_CAUGHT = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    zlib.error,  # of Python 3.14 at a body's end; urllib3 lets it through
+    ValueError,
+    OSError,
+)
+
+
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
     """Turn what requests raises into a TransientError that holds no address.
@@ -45,7 +55,7 @@ def translate_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+    except _CAUGHT as error:
         fault = _fault(error)
         error.args, error.__cause__, error.__context__, error.__traceback__ = (), None, None, None
         vars(error).clear()
@@ -68,7 +78,7 @@ _FAULTS: list[tuple[str, tuple[type[Exception], ...]]] = [
     ),
     (
         "a body that can't be decompressed",
-        (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError),
+        (requests.exceptions.ContentDecodingError, urllib3.exceptions.DecodeError, zlib.error),
     ),
     (
         "the connection failed",

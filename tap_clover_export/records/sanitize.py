@@ -17,6 +17,7 @@ _SUSPECT = re.compile(
     rb"\\u(?:0000|[dD](?:"
     rb"[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F]"
+    rb"|(?<=\\\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F]"
     rb"|(?<=\\\\u[dD])))"
 )
 _ESCAPE = re.compile(

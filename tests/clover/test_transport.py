@@ -180,10 +180,18 @@ HOSTILE: dict[str, tuple[Any, type[CloverError], str]] = {
         "can't be decompressed",
     ),
     "no gzip": (reply(b"{}", "Content-Encoding: gzip"), TransientError, "can't be decompressed"),
-    "trailers without end": (
+    "a second member that breaks": (  # before Python 3.14 the body ends there
+        reply(
+            gzip.compress(b"{}") + gzip.compress(bytes(1 << 18))[:-8] + b"broken__",
+            "Content-Encoding: gzip",
+        ),
+        TransientError,
+        "can't be decompressed|an answer that is no",
+    ),
+    "trailers without end": (  # the newest releases of Python count them
         flood(CHUNKED, b"2\r\n{}\r\n0\r\n", b"A: b\r\n" * 999),
         TransientError,
-        "no answer in time",
+        "no answer in time|the connection failed",
     ),
     "trailers that drip": (
         drip(CHUNKED, b"2\r\n{}\r\n0\r\n", b"A: b\r\n"),
@@ -401,6 +409,15 @@ def test_a_hostile_file(client: Client, monkeypatch: pytest.MonkeyPatch, name: s
         assert time.monotonic() - begin < short_timeouts.PATIENCE
         assert sink.length <= 1 << 20
         assert all(b"authorization" not in head.lower() for head in peer.heads)
+
+
+def test_a_file_of_many_members(client: Client) -> None:
+    """A body that is many gzip files in one arrives once; they are as long as buffers are."""
+    sink = Sink()
+    body = gzip.compress(bytes(1 << 16)) * 15
+    with Peer(reply(body, "Content-Encoding: gzip")) as peer:
+        client.download(merchant(peer.url), f"{peer.url}/1.json", sink)
+    assert sink.length == 15 << 16
 
 
 PUBLIC, LOCAL, INNER = "https://api.clover.com", "http://127.0.0.1:8000", "https://10.1.2.3"

@@ -12,7 +12,16 @@ import pytest
 from tap_clover_export import times
 from tap_clover_export.errors import BadFileError, RecordError
 from tap_clover_export.records.decoder import MAX_LEARNED_FIELDS, MAX_WARNINGS
-from tests.support.records import EXTRACTED, emit, emit_one, file, make_reader, read, schema
+from tests.support.records import (
+    EXTRACTED,
+    TOO_DEEP,
+    emit,
+    emit_one,
+    file,
+    make_reader,
+    read,
+    schema,
+)
 
 TIME = 1_772_442_000_123
 TEXT_TIME = "2026-03-02T09:00:00.123Z"
@@ -177,7 +186,7 @@ def test_deep_nesting_is_carried() -> None:
 
 def test_too_deep_nesting_is_an_error() -> None:
     """What no JSON reader takes is a bad file, not a crash."""
-    deep = "[" * 100_000 + "]" * 100_000
+    deep = "[" * TOO_DEEP + "]" * TOO_DEEP
     with pytest.raises(BadFileError):
         read(file(f'{{"id":"A","employee":{{"x":{deep}}}}}'))
 
@@ -409,7 +418,7 @@ BAD_FILES = [
     ('{"elements":[{"id":"A"}]}'.encode("utf-32"), "not JSON"),
     (b'\xef\xbb\xbf\xef\xbb\xbf{"elements":[]}', "not JSON"),
     (b'{"elements":[NaN]}', "not JSON"),
-    (b'{"elements":[' + b"[" * 100_000 + b"]" * 100_000 + b"]}", "not JSON"),
+    (b'{"elements":[' + b"[" * TOO_DEEP + b"]" * TOO_DEEP + b"]}", "not JSON"),
     (b"\x1f\x8b\x08\x00", "not JSON"),
     (b"null", "list of elements"),
     (b"[]", "list of elements"),

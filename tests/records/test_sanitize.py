@@ -7,7 +7,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap_clover_export.errors import BadFileError
@@ -231,6 +231,7 @@ def test_broken_files_with_newlines_are_errors_too(content: bytes) -> None:
 _ESCAPES = ["\\", "\\u", "\\ud83d", "\\uDE00", "\\u0000", "u0000", "ud83d", "a", '\\"', "\\n"]
 
 
+@example("\\\\ud83d\\uDE00", 1 << 10)
 @given(
     st.lists(st.sampled_from(_ESCAPES), max_size=8).map("".join),
     st.sampled_from([0, 1 << 10, 3 << 10, 1 << 14]),

@@ -10,6 +10,7 @@ import pytest
 from tap_clover_export import times
 from tests.support.harness import ONE, TUESDAY_NOON, JumpingClock, clover, iso, sync
 from tests.support.raw_server import Peer, reply
+from tests.support.records import TOO_DEEP, file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,9 +93,11 @@ def test_links_to_where_no_files_are(link: str) -> None:
 
 
 FILES = {
-    "depth": b'{"elements":[{"id":"A","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
-    "depth of objects": b'{"elements":[{"id":"A","x":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_001,
-    "depth outside": b"[" * 100_000 + b"]" * 100_000,
+    "depth": file(b'{"id":"A","x":' + b"[" * TOO_DEEP + b"]" * TOO_DEEP + b"}"),
+    "depth of objects": file(
+        b'{"id":"A","x":' + b'{"a":' * TOO_DEEP + b"1" + b"}" * (TOO_DEEP + 1)
+    ),
+    "depth outside": b"[" * TOO_DEEP + b"]" * TOO_DEEP,
     "no file": b"<html>Log in</html>",
     "a list": b"[]",
     "numbers": b"[1,2,3]",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MERCHANT = "M1"
 EXTRACTED = "2026-03-02T12:00:00.000Z"
 BAD = "\ufffd"
+TOO_DEEP = 300_000
+"""More levels than any Python reads: from 3.14 on a stack of 8 MiB is the bound, some 260,000."""
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from typing import TYPE_CHECKING
@@ -24,11 +25,9 @@ OLD, NEW, WRONG = (Secret(Fernet.generate_key().decode()) for _ in range(3))
 
 def put(place: Path | Secret, pair: TokenPair, *keys: Secret) -> None:
     """Keep a pair."""
-    store = open_store(place, keys)
-    with store.turn(CHAIN) as turn:
+    with contextlib.closing(open_store(place, keys)) as store, store.turn(CHAIN) as turn:
         turn.reserve()
         turn.put(pair)
-    store.close()
 
 
 @pytest.mark.parametrize("database", [False, True])
