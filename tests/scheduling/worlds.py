@@ -542,8 +542,8 @@ class World:
         self.idle[partition.merchant.region] = 0.0
 
     def covered_to(self, moment: float) -> bool:
-        """Whether everything up to a moment, of all partitions, is covered."""
-        wanted = times.to_text(times.from_seconds(START + moment))
+        """Whether everything up to a moment's whole second, of all partitions, is covered."""
+        wanted = times.to_text(times.from_seconds((START + moment) // 1))
         return all(
             (entry.get("replication_key_value") or "") >= wanted
             and entry["exported_from"] <= times.to_text(merchant.start)
