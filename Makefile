@@ -9,6 +9,7 @@ ROWS ?= emission,wall,many,quiet,start,growth,end
 PORT ?= 0
 UPGRADE ?=
 export PYTHON
+unexport PYTHONDONTWRITEBYTECODE # every process of the tests would compile every module again
 LOWEST ?= clover/test_auth.py clover/test_transport.py planning runs/test_sync.py scheduling/test_admission.py settings singer records
 GROUPS = $(shell sed -n '/^\[dependency-groups\]/,/^\[tool/s/^\([a-z-]*\) = .*/--group \1/p' pyproject.toml)
 bin := .venv/bin

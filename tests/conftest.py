@@ -38,6 +38,9 @@ TOGETHER = {
 }
 """Files whose fixtures are costly, or stand in one place: one worker runs each group."""
 
+EARLY = {"test_machine.py", "test_memory.py", "test_models.py", "test_worlds.py"}
+"""Files of long tests: at the end the other workers would wait for one of them."""
+
 
 hypothesis.settings.register_profile(
     "tap", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -56,6 +59,11 @@ class Sharing(LoadScopeScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
     """Replace the plugin's own schedulers."""
     return Sharing(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long tests first; the scheduler hands out groups before them, the largest first."""
+    items.sort(key=lambda item: item.path.name not in EARLY)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

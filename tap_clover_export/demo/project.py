@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .processes import process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 SOURCE = Path(__file__).parents[2]
 TAP, LOADER, MODELS = "tap-clover-export", "target-postgres", "dbt-postgres"
@@ -101,16 +101,8 @@ class Project:
         Raises:
             MeltanoError: It failed.
         """
-        with process(
-            [str(Path(sys.executable).with_name("meltano")), *arguments],
-            cwd=self.folder,
-            env={**self.environment, **settings},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as running:
-            output, errors = running.communicate()
-        if running.returncode:
+        code, output, errors = self._done(arguments, {**self.environment, **settings})
+        if code:
             log = self.folder / "failed.log"
             log.write_text(output + errors, encoding="utf-8")
             lines = errors.splitlines()
@@ -120,6 +112,21 @@ class Project:
                 + f"\nAll that was said is in {log}."
             )
         return output
+
+    def _done(
+        self, arguments: Sequence[str], environment: Mapping[str, str]
+    ) -> tuple[int, str, str]:
+        """Run the command; answers its code, its output and its log."""
+        with process(
+            [str(Path(sys.executable).with_name("meltano")), *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as running:
+            output, errors = running.communicate()
+        return running.returncode, output, errors
 
     def install_models(self, shops: Iterable[Mapping[str, str]]) -> None:
         """Install dbt, and the models with these shops in their seed."""

@@ -38,8 +38,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "logs.md"
 
 @pytest.fixture
 def many() -> Iterator[Simulator]:
-    """300 merchants with two days of sales each."""
-    merchants = {f"SHOP{number:09}": f"token-{number}" for number in range(300)}
+    """120 merchants with two days of sales each."""
+    merchants = {f"SHOP{number:09}": f"token-{number}" for number in range(120)}
     options = Options(
         merchants, days=2, orders_per_day=1, now=TUESDAY_NOON, max_concurrent=5, export_seconds=0
     )
@@ -60,16 +60,16 @@ def lines(said: pytest.LogCaptureFixture, begin: str) -> list[Any]:
 
 
 def test_many_merchants_make_few_lines(many: Simulator) -> None:
-    """A run of 300 merchants in which all goes well writes about a dozen lines.
+    """A run of 120 merchants in which all goes well writes about a dozen lines.
 
     At LOGLEVEL=DEBUG each export's end is a line, too.
     """
     outcome = sync(many, level=logging.DEBUG)
     assert outcome.code == 0
-    assert "Planned: 600 exports of 300 merchants (orders 300, payments 300)" in outcome.log
-    assert "600 exports, " in outcome.sentence
+    assert "Planned: 240 exports of 120 merchants (orders 120, payments 120)" in outcome.log
+    assert "240 exports, " in outcome.sentence
     assert len(re.findall(r"(?m)^(?!DEBUG \| ).", outcome.log)) <= 15
-    assert len(re.findall(r"(?m)^DEBUG \| Emitted \w+ of merchant", outcome.log)) == 600
+    assert len(re.findall(r"(?m)^DEBUG \| Emitted \w+ of merchant", outcome.log)) == 240
 
 
 def test_sums_come_now_and_then(said: pytest.LogCaptureFixture) -> None:

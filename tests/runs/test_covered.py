@@ -51,12 +51,12 @@ def _both(first: Outcome, second: Outcome) -> Outcome:
         ("half-open", "createdTime", 30),
         ("closed", "modifiedTime", 30),
         ("open-closed", "createdTime", 7),
-        ("half-open", "modifiedTime", 0.5),
+        ("half-open", "modifiedTime", 2.5),
     ],
 )
 def test_an_earlier_start_is_filled_in(bounds: str, field: str, width: float) -> None:
     """Each record once but for edges, newest window first; then only what is missing."""
-    orders = 1 if width < 1 else 4
+    orders = 1 if width < 7 else 4
     with clover(days=190, orders_per_day=orders, bounds=bounds, window_field=field) as simulator:
         options: dict[str, Any] = {"window_days": width, "late_changes_days": 0}
         first = sync(simulator, start_date=_ago(95), step=60, **options)
@@ -234,7 +234,7 @@ def test_an_end_in_the_past_loses_nothing_once_it_goes() -> None:
 def test_nights_too_short_for_all_new_days_serve_all_in_turn() -> None:
     """Who got least comes first, so that the last merchants of the list don't wait for ever."""
     merchants = (ONE, TWO, "CCCC3333CCCC3")
-    short: dict[str, Any] = {"max_run_hours": 0.6, "step": 5, "start_date": _ago(40)}
+    short: dict[str, Any] = {"max_run_hours": 0.6, "step": 60, "start_date": _ago(40)}
     with clover(merchants=merchants, days=40, orders_per_day=1, export_seconds=900) as simulator:
         state: dict[str, Any] = {}
         for _ in range(3):

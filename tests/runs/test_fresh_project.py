@@ -22,6 +22,7 @@ from tap_clover_export.demo.project import CONSTRAINTS, SOURCE, TAP, Project
 from tap_clover_export.settings import settings
 from tap_clover_export.tap import OWN_SETTINGS, TapCloverExport
 from tests.support.harness import clover
+from tests.support.meltano import ForkedProject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +89,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("added") / "my-project"
     folder.mkdir()
     folder.with_name(TAP).symlink_to(SOURCE)
-    project = Project(folder, {"MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false"}, folder)
+    project = ForkedProject(folder, {"MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false"}, folder)
     assert [step.split()[0] for step in STEPS] == ["init", "add", "add", "config"]
     for step in STEPS:
         project.meltano(*shlex.split(step.replace("init my-project", "init .")))

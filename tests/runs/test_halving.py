@@ -37,7 +37,7 @@ def test_an_export_that_never_finishes(stuck: int) -> None:
         for kind in TYPES.values():
             simulator.faults.add(f"poll[{ONE}/{kind}]:stay-pending*{stuck}")
         start = simulator.clock.now()
-        outcome = sync(simulator, poll_interval_seconds=60, export_timeout_minutes=30)
+        outcome = sync(simulator, step=60, export_timeout_minutes=30)
         assert outcome.code == 0, outcome.log
         held = {
             stream: [r for r in simulator.records(ONE, kind) if r["createdTime"] < start * 1000]  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def test_halves_stay_in_order() -> None:
     with clover(days=20, orders_per_day=3, max_concurrent=50) as simulator:
         simulator.faults.add(f"poll[{ONE}/ORDERS]:stay-pending*1")
         simulator.faults.add(f"create[{ONE}/ORDERS]:403@2")
-        outcome = sync(simulator, poll_interval_seconds=60)
+        outcome = sync(simulator, step=60)
         assert outcome.code == 1
         bookmark = outcome.bookmark("orders", ONE)
         assert bookmark

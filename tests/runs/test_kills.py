@@ -205,7 +205,7 @@ def test_an_export_still_pending_is_resumed(hours: int) -> None:
         assert len(simulator.exports) == 3
         simulator.clock.advance(hours * 3600)
         simulator.options = dataclasses.replace(simulator.options, export_seconds=60)
-        outcome = sync(simulator, state=state, step=5, **settings)
+        outcome = sync(simulator, state=state, step=30, **settings)
         assert outcome.code == 0, outcome.log
         assert len(simulator.exports) == 6
         assert_whole(outcome, simulator)
@@ -215,7 +215,7 @@ def pending_history(simulator: Simulator) -> tuple[dict[str, Any], dict[str, Any
     """Settings, a state of which a window of the history was requested, and that window's start."""
     now, day = simulator.clock.now(), 86_400
     settings: dict[str, Any] = {"start_date": iso(now - 71 * day), "late_changes_days": 0}
-    covered = sync(simulator, step=5, **settings | {"start_date": iso(now - 11 * day)})
+    covered = sync(simulator, step=30, **settings | {"start_date": iso(now - 11 * day)})
     state = killed(simulator, 60, covered, **settings | {"max_concurrent_exports": 4})
     held = entry(state, "orders", ONE)
     held["pending_exports"] = held["pending_exports"][:1]  # in order of time
@@ -230,7 +230,7 @@ def test_an_export_resumed_ahead_of_its_turn_never_finishes() -> None:
         for export in simulator.exports:
             if iso(export.start / 1000) == start:
                 export.fate = "pending"
-        outcome = sync(simulator, state=state, step=5, **settings)
+        outcome = sync(simulator, state=state, step=30, **settings)
         assert outcome.code == 0, outcome.log
         assert "trying it as two halves" in outcome.log
         halves = [row for row in outcome.records("exports") if row["purpose"] == "history"]
@@ -254,12 +254,12 @@ def test_an_export_resumed_ahead_of_its_turn_fails() -> None:
                     if export.type == "ORDERS" and iso(export.start / 1000) == hole:
                         export.fate = "FAILED"
 
-        outcome = sync(simulator, state=state, clock=Clock(simulator.clock, step=5), **settings)
+        outcome = sync(simulator, state=state, clock=Clock(simulator.clock, step=30), **settings)
         assert outcome.code == 1
         missing = f"Missing: history of orders of merchant {ONE} before {top}: Clover ended"
         assert missing in outcome.sentence
         assert (outcome.bookmark("orders", ONE) or "") >= now
         assert outcome.entry("orders", ONE)["exported_from"] == top
-        again = sync(simulator, state=outcome.state, step=5, **settings)
+        again = sync(simulator, state=outcome.state, step=30, **settings)
         assert again.code == 0
         assert again.entry("orders", ONE)["exported_from"] == settings["start_date"]

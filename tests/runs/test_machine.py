@@ -204,6 +204,7 @@ class Machine(RuleBasedStateMachine):
             start_date=iso(self.start),
             lookback_days=LOOK_BACK,
             poll_interval_seconds=300,
+            step=30,
             max_concurrent_exports=self.places,
             **options,
         )

@@ -13,6 +13,7 @@ import pytest
 from tap_clover_export.demo.project import LOADER, TAP, MeltanoError, Project
 from tap_clover_export.simulator import Clock, Options, Simulator
 from tests.runs.test_readme_sql import COLLECTED, COMPLETE, REFUNDS, SOLD
+from tests.support.meltano import ForkedProject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ def project(
         "TAP_CLOVER_EXPORT_POLL_INTERVAL_SECONDS": "0.5",
         "TARGET_POSTGRES_SQLALCHEMY_URL": database.sqlalchemy_url,
     }
-    project = Project(tmp_path_factory.mktemp("meltano"), settings)
+    project = ForkedProject(tmp_path_factory.mktemp("meltano"), settings)
     project.install(TAP, LOADER)
     return project
 

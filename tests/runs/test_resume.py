@@ -84,7 +84,7 @@ def test_pending_export_is_resumed() -> None:
     with clover(days=3, export_seconds=600) as simulator:
         first = interrupted(simulator, 60)
         simulator.requests.clear()
-        second = sync(simulator, state=first.state, max_wait_hours=1, step=5)
+        second = sync(simulator, state=first.state, max_wait_hours=1, step=30)
         assert second.code == 0, second.log
         orders = [export for export in simulator.exports if export.type == "ORDERS"]
         assert len(orders) == 2
@@ -123,7 +123,7 @@ def test_pending_export_of_a_day_ago_is_asked_for_again() -> None:
         stale = pending(first)[0]["id"]
         simulator.clock.advance(25 * HOUR)
         simulator.requests.clear()
-        second = sync(simulator, state=first.state, step=5)
+        second = sync(simulator, state=first.state, step=30)
         assert second.code == 0
         assert not any(stale in request.path for request in simulator.requests)
         assert_whole_to_bookmarks(second, simulator)
@@ -134,7 +134,7 @@ def test_pending_export_that_is_gone_is_asked_for_again() -> None:
     with clover(days=3, export_seconds=600, file_hours=1) as simulator:
         first = interrupted(simulator, 60)
         simulator.clock.advance(2 * HOUR)
-        second = sync(simulator, state=first.state, step=5)
+        second = sync(simulator, state=first.state, step=30)
         assert second.code == 0
         assert "is gone; creating it again" in second.log
         assert_whole_to_bookmarks(second, simulator)
@@ -150,7 +150,7 @@ def test_foreign_pending_export(wrong: str) -> None:
         stream = "payments" if wrong == "another stream's" else "orders"
         other = entry(state, stream, ONE)["pending_exports"][-1]
         one["id"], other["id"] = other["id"], one["id"]
-        second = sync(simulator, state=state, window_days=7, step=5)
+        second = sync(simulator, state=state, window_days=7, step=30)
         assert second.code == 0, second.log
         assert second.log.count("; creating it again") == 2
         assert_whole_to_bookmarks(second, simulator)
@@ -165,7 +165,7 @@ def test_pending_exports_outside_the_span_are_dropped() -> None:
         first = interrupted(simulator, 60, window_days=1)
         late = simulator.clock.now() - 2 * DAY
         simulator.requests.clear()
-        second = sync(simulator, state=first.state, start_date=iso(late), step=5)
+        second = sync(simulator, state=first.state, start_date=iso(late), step=30)
         assert second.code == 0
         assert all(record["modifiedTime"] >= iso(late) for record in second.records("orders"))
         assert "pending_exports" not in second.entry("orders", ONE)
@@ -180,7 +180,7 @@ def test_a_failed_stream_keeps_what_clover_has() -> None:
         assert pending(first)
         simulator.faults.clear()
         asked = len([export for export in simulator.exports if export.type == "ORDERS"])
-        second = sync(simulator, state=first.state, step=5)
+        second = sync(simulator, state=first.state, step=30)
         assert second.code == 0
         orders = [export for export in simulator.exports if export.type == "ORDERS"][asked:]
         assert [export.start for export in orders] == [simulator.exports[0].end]

@@ -35,7 +35,7 @@ def test_years_begun_just_before_the_opening() -> None:
     """The first window is refused and still goes first: two nights bring all of it."""
     begin = TUESDAY_NOON - 2 * HOUR - 300
     with clover(**YEARS, region="us", hours=True, now=begin) as simulator:
-        outcome = sync(simulator, step=20)
+        outcome = sync(simulator, step=62)
         assert outcome.code == 0, outcome.log
         assert_whole_to_bookmarks(outcome, simulator)
         assert len(simulator.exports) == WINDOWS
@@ -50,7 +50,7 @@ def test_years_in_bounded_nights() -> None:
         output, asked = b"", [0]
         for night in range(5):
             simulator.clock.set(begin + night * DAY)
-            outcome = sync(simulator, state=state, max_run_hours=3, step=20)
+            outcome = sync(simulator, state=state, max_run_hours=3, step=62)
             assert outcome.code == 0, outcome.log
             state, output = outcome.state, output + outcome.output
             asked.append(len(simulator.exports))
@@ -64,7 +64,7 @@ def test_more_places_of_ours_than_clover_has() -> None:
     """Three of ours against two of Clover's: its two are always in use."""
     with clover(**YEARS | {"max_concurrent": 2}) as simulator:
         begin = simulator.clock.now()
-        outcome = sync(simulator, max_concurrent_exports=3, step=20)
+        outcome = sync(simulator, max_concurrent_exports=3, step=62)
         assert outcome.code == 0, outcome.log
         assert_whole_to_bookmarks(outcome, simulator)
         assert simulator.clock.now() - begin < 1.1 * WINDOWS / 2 * 620

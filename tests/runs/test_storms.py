@@ -44,7 +44,7 @@ RATE = 0.3
 @pytest.fixture
 def seeds(long: bool) -> range:
     """The storms."""
-    return range(50 if long else 4)
+    return range(50 if long else 3)
 
 
 def test_storms(seeds: range) -> None:
@@ -82,6 +82,7 @@ def run_until_whole(simulator: Simulator, **settings: Any) -> int:
             state=warehouse.state,
             start_date=iso(start),
             poll_interval_seconds=30,
+            step=5,
             **settings,
         )
         warehouse.load(outcome.output)

@@ -53,7 +53,7 @@ def test_a_pending_export_whose_files_are_gone(gone_as: str, hours: float) -> No
         known = pending(first)
         assert known
         simulator.clock.advance(hours * HOUR)
-        second = sync(simulator, state=first.state)
+        second = sync(simulator, state=first.state, step=60)
         assert second.code == 0, second.log
         assert [request.kind for request in simulator.requests].count("download")
         assert f"Export {known[0]['id']} of orders of merchant {ONE}" in second.log

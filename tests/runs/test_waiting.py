@@ -165,14 +165,14 @@ def test_max_run_hours() -> None:
     """After max_run_hours nothing new is asked for; the end is clean and says what is left."""
     with clover(days=200, orders_per_day=1, export_seconds=600) as simulator:
         start = simulator.clock.now()
-        first = sync(simulator, max_run_hours=0.5, step=5)
+        first = sync(simulator, max_run_hours=0.5, step=30)
         assert first.code == 0
         assert "left for the next run, of 2 streams of merchants: history of 2." in first.log
         assert simulator.clock.now() - start < HOUR
         asked = len(simulator.exports)
         assert 2 <= asked <= 4
         assert "pending_exports" not in first.entry("orders", ONE)
-        second = sync(simulator, state=first.state, lookback_days=0, step=5)
+        second = sync(simulator, state=first.state, lookback_days=0, step=30)
         assert second.code == 0
         assert len(simulator.exports) == 14 + 2  # and what is new since the first run
         first.output += second.output

@@ -10,13 +10,13 @@ from tests.scheduling.worlds import DAY, World
 
 def test_nothing_is_lost(long: bool) -> None:
     """Whatever comes: no bookmark passes what was not emitted, every run ends, and it goes on."""
-    for seed in range(20_000 if long else 40):
+    for seed in range(20_000 if long else 20):
         live_through(seed)
 
 
 def test_nothing_stands_still(long: bool) -> None:
     """Where nothing fails for good, one run covers everything, and no region waits for long."""
-    for seed in range(20_000 if long else 40):
+    for seed in range(20_000 if long else 20):
         finish_in_one_night(seed)
 
 

@@ -49,6 +49,24 @@ class ForkServer:
         os.killpg(self._process.pid, signal.SIGKILL)
 
 
+def fork_on_request() -> list[str] | None:
+    """Fork on request; answers the arguments in the child."""
+    answers = os.dup(1)
+    for line in sys.stdin:
+        arguments, environment, folder, stdout, stderr = json.loads(line)
+        pid = os.fork()
+        if not pid:
+            os.close(answers)
+            os.environ.clear()
+            os.environ.update(environment)
+            os.chdir(folder)
+            redirect(stdout, stderr)
+            return list(arguments)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.write(answers, b"%d\n" % code)
+    return None
+
+
 def redirect(stdout: str, stderr: str) -> None:
     """In the child: nothing to read, output and log to files or named pipes."""
     for number, path in ((0, os.devnull), (1, stdout), (2, stderr)):

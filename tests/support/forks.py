@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import json
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tests.support.fork_server import ForkServer, redirect
+from tests.support.fork_server import ForkServer, fork_on_request
 
 
 class Forks:
@@ -54,31 +53,13 @@ def forks() -> Forks:
     return Forks()
 
 
-def _fork() -> list[str] | None:
-    """Fork on request; answers the arguments in the child."""
-    answers = os.dup(1)
-    for line in sys.stdin:
-        arguments, environment, folder, stdout, stderr = json.loads(line)
-        pid = os.fork()
-        if not pid:
-            os.close(answers)
-            os.environ.clear()
-            os.environ.update(environment)
-            os.chdir(folder)
-            redirect(stdout, stderr)
-            return list(arguments)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        os.write(answers, b"%d\n" % code)
-    return None
-
-
 if __name__ == "__main__":
     from tap_clover_export import tap
     from tap_clover_export.__main__ import main
 
     assert tap.TapCloverExport.name, "it is loaded before the first fork"
 
-    asked = _fork()
+    asked = fork_on_request()
     if asked is not None:
         sys.argv[1:] = asked
         main()

@@ -28,6 +28,9 @@ TOKENS = {ONE: "token-of-one", TWO: "token-of-two", THREE: "token-of-three"}
 TUESDAY_NOON = 1_772_539_200.0
 """2026-03-03 12:00 UTC, inside the US hours and outside the EU's."""
 
+POLLED = 60.0
+"""How often a run in this process polls at least, in seconds, unless a test says it."""
+
 TYPES = {"orders": "ORDERS", "payments": "PAYMENTS"}
 
 
@@ -207,7 +210,7 @@ def sync(
             tap = Tap(
                 clock or JumpingClock(simulator.clock, step=step),
                 workers,
-                config=config_for(simulator, **settings),
+                config=config_for(simulator, **{"poll_interval_seconds": POLLED} | settings),
                 state=json.loads(json.dumps(state)) if state else None,
                 catalog=json.loads(json.dumps(catalog)) if catalog else None,
             )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tap_clover_export.demo.project import SOURCE, TAP, Project
+from tests.support.meltano import ForkedProject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ if state:
 """
 
 
-class TapProject(Project):
+class TapProject(ForkedProject):
     """A project whose meltano.yml a test writes.
 
     Attributes:
