@@ -204,8 +204,8 @@ def plan_partition(
         width: The widest window.
         late_changes: When late changes are looked for, if they are.
     """
-    # To the second: a Clover that drops milliseconds would cover less than was asked.
-    start, end = partition.merchant.start, min(end, now).replace(microsecond=0)
+    # To the whole second: a Clover that drops milliseconds would cover less than was asked.
+    start, end = partition.merchant.start, min(end, now.replace(microsecond=0))
     covered, search = state.covered, None
     late: Window | None = None
     if covered is None:

@@ -80,6 +80,7 @@ def test_a_full_table_is_exported_whole_in_every_run(field: str | None) -> None:
         assert [export.type for export in simulator.exports[asked:]].count("PAYMENTS") == 1
         assert _bookmark(again.states[0]) >= _bookmark(first.state)
         asked = len(simulator.exports)
+        simulator.clock.advance(1)
         sync(simulator, state=again.state)
         assert len(simulator.exports[asked:]) == len(TYPES)
 
