@@ -543,7 +543,7 @@ class World:
 
     def covered_to(self, moment: float) -> bool:
         """Whether everything up to a moment, of all partitions, is covered."""
-        wanted = times.to_text(times.from_seconds(START + moment))
+        wanted = times.to_text(times.from_seconds((START + moment) // 1))  # as windows end
         return all(
             (entry.get("replication_key_value") or "") >= wanted
             and entry["exported_from"] <= times.to_text(merchant.start)
