@@ -29,6 +29,8 @@ KEPT = dt.timedelta(hours=24)
 EXPORT_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._~-]{0,127}")
 """Ids that can stand in an address; Clover's own are letters and digits."""
 
+_LESS_THAN_A_SECOND = dt.timedelta(milliseconds=999)
+
 ExportType = Literal["ORDERS", "PAYMENTS"]
 
 Priority: TypeAlias = tuple[int, ...]
@@ -205,7 +207,8 @@ def plan_partition(
         late_changes: When late changes are looked for, if they are.
     """
     # To the second: a Clover that drops milliseconds would cover less than was asked.
-    start, end = partition.merchant.start, min(end, now).replace(microsecond=0)
+    start = partition.merchant.start
+    end = min(windows.whole(min(end, now) + _LESS_THAN_A_SECOND), windows.whole(now))
     covered, search = state.covered, None
     late: Window | None = None
     if covered is None:
@@ -214,6 +217,7 @@ def plan_partition(
     else:
         earliest = max(start, covered.start or start)
         begin = min(covered.end, windows.before(covered.end, lookback, earliest))
+        begin = max(windows.whole(begin), min(begin, earliest))
         new = _window(begin, end) if covered.end < end else None
         # One span has no gap: history joins what is covered even where that is later than the end.
         history = _window(start, covered.start) if covered.start else None
