@@ -204,8 +204,8 @@ def plan_partition(
         width: The widest window.
         late_changes: When late changes are looked for, if they are.
     """
-    # To the whole second: a Clover that drops milliseconds would cover less than was asked.
-    start, end = partition.merchant.start, min(end, now.replace(microsecond=0))
+    # To the second: a Clover that drops milliseconds would cover less than was asked.
+    start, end = partition.merchant.start, min(end, windows.whole(now))
     covered, search = state.covered, None
     late: Window | None = None
     if covered is None:
@@ -214,6 +214,7 @@ def plan_partition(
     else:
         earliest = max(start, covered.start or start)
         begin = min(covered.end, windows.before(covered.end, lookback, earliest))
+        begin = max(windows.whole(begin), min(begin, earliest))
         new = _window(begin, end) if covered.end < end else None
         # One span has no gap: history joins what is covered even where that is later than the end.
         history = _window(start, covered.start) if covered.start else None
