@@ -214,6 +214,7 @@ def plan_partition(
     else:
         earliest = max(start, covered.start or start)
         begin = min(covered.end, windows.before(covered.end, lookback, earliest))
+        begin = max(windows.whole(begin), min(begin, earliest))
         new = _window(begin, end) if covered.end < end else None
         # One span has no gap: history joins what is covered even where that is later than the end.
         history = _window(start, covered.start) if covered.start else None

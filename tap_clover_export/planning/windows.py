@@ -44,6 +44,11 @@ class Window:
         return Window(self.start, middle), Window(middle, self.end)
 
 
+def whole(time: DateTime) -> DateTime:
+    """The whole second that a time is in."""
+    return time.replace(microsecond=0)
+
+
 def before(end: DateTime, span: dt.timedelta, earliest: DateTime) -> DateTime:
     """The time a span before another, no earlier than a third; even at the calendar's beginning."""
     return end - span if end - earliest > span else earliest

@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from tap_clover_export.exports.export import Export, Stage
+from tap_clover_export.planning import windows
 from tap_clover_export.planning.plan import Purpose
 from tap_clover_export.planning.windows import Window
 from tap_clover_export.progress.summary import Failure
@@ -91,6 +92,7 @@ class Backlog:
         window, bookmark = export.window, self._bookmark
         if export.purpose is not Purpose.NEW or bookmark is None:
             return None
+        bookmark = windows.whole(bookmark)
         if not window.start < bookmark < window.end:
             return None
         new, lookback = Window(bookmark, window.end), Window(window.start, bookmark)

@@ -151,9 +151,8 @@ class _Reader(Fields):
             late_changes_every=dt.timedelta(
                 days=self._number("late_changes_every_days", above=0, most=3650)
             ),
-            window=max(
-                dt.timedelta(days=self._number("window_days", above=0, most=30)),
-                dt.timedelta(seconds=1),
+            window=dt.timedelta(
+                seconds=max(1, round(86_400 * self._number("window_days", above=0, most=30)))
             ),
             max_concurrent_exports=self._integer("max_concurrent_exports", most=1000),
             poll_interval=self._number("poll_interval_seconds", above=0, most=3600),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.runs.test_resume import HOUR, interrupted, pending
@@ -82,6 +84,20 @@ def test_a_clover_that_drops_milliseconds() -> None:
         assert outcome.code == 0, outcome.log
         assert_whole_to_bookmarks(outcome, simulator)
         assert outcome.log.count("Clover covers only a part of orders") == 1
+
+
+def test_a_bookmark_of_such_a_clover() -> None:
+    """Its own clock, which is behind, gives the bookmark milliseconds; no window ends at them."""
+    with clover(days=20, orders_per_day=5, clock_skew_seconds=-1.3) as simulator:
+        simulator.faults.add("create:narrowed:whole-seconds")
+        first = sync(simulator)
+        assert str(first.bookmark("orders", ONE)).endswith(".700Z")
+        simulator.clock.advance(24 * HOUR)
+        options: dict[str, Any] = {"late_changes_days": 10, "late_changes_every_days": 1}
+        second = sync(simulator, state=first.state, window_days=1, **options)
+        assert (first.code, second.code) == (0, 0), second.log
+        assert "Clover covers only a part" not in first.log + second.log
+        assert {one["purpose"] for one in second.records("exports")} == {"new", "late_changes"}
 
 
 @pytest.mark.parametrize("form", ["start", "end", "type"])

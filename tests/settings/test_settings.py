@@ -216,8 +216,9 @@ def test_empty_settings_are_unset(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("days", [1e-12, "1e-300", 1e-7])
 def test_tiny_windows_still_move(days: Any) -> None:
-    """A window that rounds to nothing would never end; it is a second at least."""
-    assert _read(window_days=days).window >= dt.timedelta(seconds=1)
+    """A window that rounds to nothing would never end; it is a second at least, and whole ones."""
+    assert _read(window_days=days).window == dt.timedelta(seconds=1)
+    assert _read(window_days=1 / 7).window == dt.timedelta(seconds=12_343)
 
 
 @pytest.mark.parametrize("name", ["start_date", "end_date"])
