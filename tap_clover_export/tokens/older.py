@@ -49,16 +49,26 @@ def _newest(path: Path) -> dict[str, msgspec.Raw]:
     """What a crash kept from the file's place is newer than the file, once it is whole."""
     if os.path.lexists(_successor(path)):
         try:
-            return _contents.decode(read_own(_successor(path), close=False)).merchants
+            return _tokens(_successor(path))
         except (OSError, ValueError, RecursionError, TokenStoreError):
             pass
-    content = read_own(path, close=False)  # it may be anything that somebody named by mistake
-    if not content.strip():
+    if not read_own(path, close=False).strip():
         return {}
     try:
-        return _contents.decode(content).merchants
+        return _tokens(path)
     except (ValueError, RecursionError) as error:
         raise TokenStoreError(SOMETHING_ELSE) from error
+
+
+def _tokens(path: Path) -> dict[str, msgspec.Raw]:
+    """What a file holds; once that is seen to be tokens, others may no longer read it.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    found = _contents.decode(read_own(path, close=False)).merchants
+    read_own(path)
+    return found
 
 
 def _successor(path: Path) -> Path:

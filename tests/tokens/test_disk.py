@@ -437,6 +437,16 @@ def test_a_file_of_something_else_is_left_alone(path: Path, content: bytes) -> N
     assert get(path) is None
 
 
+def test_a_store_of_the_older_form_is_closed_to_others(path: Path) -> None:
+    """Also where it can't become a folder."""
+    older(path, M1=PAIR)
+    path.chmod(0o644)
+    Path(f"{path}.d").touch()
+    with pytest.raises(TokenStoreError, match="Not a directory"):
+        get(path)
+    assert mode(path) == 0o600
+
+
 COUNTER = textwrap.dedent(
     """
     import sys
