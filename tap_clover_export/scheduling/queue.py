@@ -99,6 +99,7 @@ class Queue:
         self._interrupted = interrupted
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
+        self._running = 0
         self._closed = False
         self._crash: BaseException | None = None
         self._scheduler = Scheduler(
@@ -115,9 +116,16 @@ class Queue:
 
     @property
     def running(self) -> int:
-        """Exports that take a place at Clover."""
-        with self._changed:
-            return self._scheduler.running
+        """Exports that take a place at Clover, as it was known last while others change it.
+
+        It waits for nobody: the display asks in a lock of its own, which a line of the log needs.
+        """
+        if self._changed.acquire(blocking=False):
+            try:
+                self._running = self._scheduler.running
+            finally:
+                self._changed.release()
+        return self._running
 
     # Taking, in the caller's thread
 

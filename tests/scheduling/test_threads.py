@@ -176,6 +176,18 @@ def test_stopping_anywhere_leaves_no_thread_and_no_disk(seed: int) -> None:
     assert all(e.spool is None for backlog in queue.backlogs.values() for e in backlog.active)
 
 
+def test_who_counts_waits_for_nobody() -> None:
+    """The display counts in a lock that a line of the log waits for, written in the queue's."""
+    exporter = Exporter(Client(1), SystemClock(), poll_interval=1, timeout=1e9)
+    queue = Queue([work(behind=1, pending=(8, 0.5))], exporter, Limits(1, max_wait=1))
+    counts = [queue.running]
+    with queue._changed:
+        thread = threading.Thread(target=lambda: counts.append(queue.running), daemon=True)
+        thread.start()
+        thread.join(30)
+        assert counts == [1, 1]
+
+
 @pytest.mark.parametrize(
     "file", sorted(Path(client.__file__).parents[1].rglob("*.py")), ids=lambda file: file.name
 )
