@@ -22,6 +22,7 @@ off_lines as (
         lines.is_sale,
         lines.is_order_fee or lines.is_exchanged as is_left_out,
         lines.gross_cents as base_cents,
+        lines.gross_cents as most_cents,
         {{ clover.off('discounts.stated_cents', 'discounts.rate', 'lines.gross_cents') }}
             as off_cents
     from discounts
@@ -36,7 +37,7 @@ off_lines as (
 of_lines as (
     select
         *,
-        {{ clover.discount_within('off_cents', 'base_cents', owner, 'discount_position') }}
+        {{ clover.discount_within('off_cents', 'most_cents', owner, 'discount_position') }}
             as discount_cents
     from off_lines
 ),
@@ -57,9 +58,10 @@ line_discounts as (
     select
         merchant_id,
         order_id,
-        {{ clover.total('discount_cents') }} as discount_cents
+        {{ clover.total('case when is_sale then discount_cents end') }} as discount_cents,
+        {{ clover.total('discount_cents') }} as all_cents
     from of_lines
-    where is_sale
+    where not is_left_out
     group by merchant_id, order_id
 ),
 
@@ -67,13 +69,14 @@ bases as (
     select
         lines.merchant_id,
         lines.order_id,
-        {{ clover.total('lines.gross_cents') }} as gross_cents
+        {{ clover.total('case when lines.is_sale then lines.gross_cents end') }} as gross_cents,
+        {{ clover.total('lines.gross_cents') }} as all_cents
     from lines
     inner join discounted_orders
         on
             lines.merchant_id = discounted_orders.merchant_id
             and lines.order_id = discounted_orders.order_id
-    where lines.is_sale
+    where not lines.is_order_fee and not lines.is_exchanged
     group by lines.merchant_id, lines.order_id
 ),
 
@@ -82,7 +85,8 @@ with_bases as (
         of_orders.*,
         true as is_sale,
         false as is_left_out,
-        coalesce(bases.gross_cents, 0) + coalesce(line_discounts.discount_cents, 0) as base_cents
+        coalesce(bases.gross_cents, 0) + coalesce(line_discounts.discount_cents, 0) as base_cents,
+        coalesce(bases.all_cents, 0) + coalesce(line_discounts.all_cents, 0) as most_cents
     from of_orders
     left join bases
         on of_orders.merchant_id = bases.merchant_id and of_orders.order_id = bases.order_id
@@ -102,7 +106,7 @@ off_orders as (
 both_levels as (
     select
         *,
-        {{ clover.discount_within('off_cents', 'base_cents', owner, 'discount_position') }}
+        {{ clover.discount_within('off_cents', 'most_cents', owner, 'discount_position') }}
             as discount_cents
     from off_orders
     union all
