@@ -260,7 +260,7 @@ def test_a_tick_is_a_window() -> None:
 
 @given(st.integers(0, 40 * 86_400_000), st.integers(-9, 86_400), st.integers(0, 999), st.data())
 def test_windows_end_at_whole_seconds(behind: int, end: int, ms: int, data: st.DataObject) -> None:
-    """Also after a bookmark that Clover's own clock set; none ends later than now, nor too early."""
+    """Also after a bookmark that Clover's own clock set; none ends too late or early."""
     now = NOW + ms * TICK
     known = PartitionState(Covered(_ago(50), now - behind * TICK), (), LateChanges(_ago(40)))
     planned = plan.plan_partition(
