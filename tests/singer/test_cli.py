@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -454,6 +455,15 @@ def test_a_state_whose_last_line_is_torn_is_refused(tmp_path: Path) -> None:
     done = command("--config", write_config(tmp_path, GOOD), "--state", state, "--plan")
     assert done.returncode == 1
     assert last(done.stderr).startswith(f"The state {state} is not JSON (Unterminated string")
+
+
+def test_a_sentence_is_the_last_line_where_warnings_are_asked_for(tmp_path: Path) -> None:
+    """Meltano asks for them; a state's file that was opened and is not used is worth none."""
+    (tmp_path / "state.json").write_text("{}")
+    config = write_config(tmp_path, {**GOOD, "start_date": "x"})
+    arguments = ("--config", config, "--state", str(tmp_path / "state.json"), "--test")
+    done = started(*arguments, env={**os.environ, "PYTHONWARNINGS": "once"})
+    assert last(done.stderr).startswith("start_date is not a date")
 
 
 def test_an_empty_state_begins_from_the_start(tmp_path: Path) -> None:
