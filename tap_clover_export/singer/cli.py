@@ -72,7 +72,7 @@ class Command(SingerCommand):
 
     @override
     def main(self, *args: Any, **options: Any) -> Any:
-        # Meltano asks for warnings, and click leaves the state's file open where a run never begins.
+        # Meltano asks for warnings, and click leaves the state's file open where no run begins.
         warnings.filterwarnings("ignore", category=ResourceWarning)
         try:
             with trace.written(f"Python {sys.version} on {sys.platform}."):
