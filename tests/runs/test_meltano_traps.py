@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import sqlite3
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,18 +127,20 @@ def test_one_shop_again(project: TapProject, messages: list[dict[str, Any]]) -> 
 
     Another loader's name and this merchant's token stand in for the page's.
     """
-    given = re.search(r"MERCHANTS='(.*)'", COMMAND)
-    arguments = re.search(rf"meltano run (.*) {TAP} target-postgres", COMMAND)
-    assert given
-    assert arguments
-    one = given[1].replace("...", "token")
+    cut = COMMAND.splitlines()[0]
+    run = re.search(rf"MERCHANTS_FILE=(.*) meltano run (.*) {TAP} target-postgres", COMMAND)
+    assert run
+    one = {"TAP_CLOVER_EXPORT_MERCHANTS": "[]", "TAP_CLOVER_EXPORT_MERCHANTS_FILE": run[1]}
+    rows = "merchant_id,access_token", f"{ONE},token", f"{TWO},token"
+    (project.folder / "merchants.csv").write_text("\n".join(rows))
+    subprocess.run(["bash", "-c", cut], cwd=project.folder, check=True)
     usual = f"dev:{TAP}-to-{LOADER}"
-    came = project.load(*arguments[1].split(), TAP_CLOVER_EXPORT_MERCHANTS=one)
+    came = project.load(*run[2].split(), **one)
     whole = [r for r in records(messages, "orders") if r["merchant_id"] == ONE]
     assert records(came, "orders") == whole
     assert _merchants(project, usual) == {ONE, TWO}
     assert _merchants(project, f"{usual}:again") == {ONE}
-    project.load("--full-refresh", TAP_CLOVER_EXPORT_MERCHANTS=one)
+    project.load("--full-refresh", **one)
     kept = json.loads(project.meltano("state", "get", usual))
     assert _named(kept) == {ONE}
 
