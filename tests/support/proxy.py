@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import socket
-import threading
-from typing import TYPE_CHECKING
+import ssl
 from urllib.parse import urlsplit
 
 from typing_extensions import override
 
 from tests.support.raw_server import PATIENCE, Listener
-
-if TYPE_CHECKING:
-    import ssl
 
 
 class Proxy(Listener):
@@ -97,17 +94,14 @@ class Proxy(Listener):
 
 
 def _tunnel(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until either side ends."""
-
-    def carry(source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(1 << 16):
-                target.sendall(data)
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    back = threading.Thread(target=carry, args=[other, one], daemon=True)
-    back.start()
-    carry(one, other)
-    back.join(PATIENCE)
+    """Carry bytes both ways until either side ends; in one thread, since TLS stands no two."""
+    with contextlib.suppress(OSError):
+        while True:
+            held = isinstance(one, ssl.SSLSocket) and one.pending()
+            ready = [one] if held else select.select([one, other], [], [], PATIENCE)[0]
+            for source in ready:
+                if not (data := source.recv(1 << 16)):
+                    return
+                (other if source is one else one).sendall(data)
+            if not ready:
+                return
