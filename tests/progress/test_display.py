@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tap_clover_export.simulator import Options, Simulator
-from tests.support.harness import ONE, TOKENS, TWO, config_for, write_config
+from tests.support.harness import ONE, TOKENS, TWO, TYPES, config_for, iso, write_config
 from tests.support.processes import full
 from tests.support.terminal import Terminal
 
@@ -46,7 +46,12 @@ def messages(path: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("width", [60, 120])
 def test_a_run_is_shown(width: int, tmp_path: Path) -> None:
     """Counts are seen while it runs; at the end they are gone, and the summary stands there."""
-    with clover() as simulator, terminal(tmp_path, simulator, width=width) as seen:
+    now = int(time.time())  # the shops sell on while it runs
+    options: dict[str, Any] = {"width": width, "settings": {"end_date": iso(now)}}
+    with (
+        clover(window_field="createdTime") as simulator,
+        terminal(tmp_path, simulator, **options) as seen,
+    ):
         for place in (f"{ONE}/PAYMENTS", f"{TWO}/ORDERS"):
             simulator.faults.add(f"poll[{place}]:stay-pending*1")
         seen.until(lambda: re.search(r"orders .*[1-3] of 4 exports .*\d records", seen.text))
@@ -57,8 +62,10 @@ def test_a_run_is_shown(width: int, tmp_path: Path) -> None:
         for export in simulator.exports:
             export.fate = None
         assert seen.wait() == 0
-        books = simulator.books().values()
-        held = {stream: sum(book[stream] for book in books) for stream in ("orders", "payments")}
+        held = {
+            stream: sum(len(simulator.records(m, kind, end=now * 1000)) for m in (ONE, TWO))  # type: ignore[arg-type]
+            for stream, kind in TYPES.items()
+        }
     assert "at Clover" not in seen.text
     assert f"{sum(held.values())} records, 2 of 2 merchants done." in seen.running
     if width == 120:
