@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -62,10 +63,10 @@ def test_a_run_is_shown(width: int, tmp_path: Path) -> None:
         for export in simulator.exports:
             export.fate = None
         assert seen.wait() == 0
-        held = {
-            stream: sum(len(simulator.records(m, kind, end=now * 1000)) for m in (ONE, TWO))  # type: ignore[arg-type]
-            for stream, kind in TYPES.items()
-        }
+        kinds: dict[str, Any] = TYPES
+        held = dict.fromkeys(kinds, 0)
+        for merchant, stream in itertools.product((ONE, TWO), held):
+            held[stream] += len(simulator.records(merchant, kinds[stream], end=now * 1000))
     assert "at Clover" not in seen.text
     assert f"{sum(held.values())} records, 2 of 2 merchants done." in seen.running
     if width == 120:
