@@ -207,10 +207,17 @@ class Auth:
 
 def unauthorized_message(merchant: Merchant, error: CloverError) -> str:
     """What to say of a token that Clover refused."""
+    return with_causes(
+        f"Clover refused the token of merchant {merchant.id} in region {merchant.region}", error
+    )
+
+
+def with_causes(refused: str, error: CloverError) -> str:
+    """A refusal with Clover's words and what to check."""
     # Clover answers 401 to a missing permission too, so all likely causes are named.
     return (
-        f"Clover refused the token of merchant {merchant.id} in region {merchant.region} "
-        f"({error.in_full()}); check that the region is right, that the token is this merchant's "
-        "and still good, and that the app has the permissions Read orders, Read payments and "
-        "Export API (Clover grants the last on request) and was installed again since they changed"
+        f"{refused} ({error.in_full()}); check that the region is right, that the token is this "
+        "merchant's and still good, and that the app has the permissions Read orders, Read "
+        "payments and Export API (Clover grants the last on request) and was installed again "
+        "since they changed"
     )

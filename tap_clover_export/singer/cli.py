@@ -22,7 +22,7 @@ from singer_sdk.helpers._util import load_json
 from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from typing_extensions import override
 
-from tap_clover_export.clover.auth import unauthorized_message
+from tap_clover_export.clover.auth import with_causes
 from tap_clover_export.clover.oauth import OAuth
 from tap_clover_export.errors import (
     CloverError,
@@ -357,11 +357,11 @@ def check(
         try:
             _check_patiently(client, merchant, clock)
         except UnauthorizedError as error:
-            verdict = f"refused: {unauthorized_message(merchant, error)}"
+            verdict = with_causes("refused", error)
         except CloverError as error:
             verdict = f"not reachable: {error.in_full()}; look at the network, region and api_url"
         except TokenStoreError as error:
-            verdict = f"refused: {str(error).rstrip('.')}"
+            verdict = str(error).rstrip(".")
         accepted &= verdict == "accepted"
         say(f"{merchant.id} ({merchant.region}): {verdict}.")
     return accepted

@@ -547,7 +547,7 @@ def test_the_test_option_rotates_and_keeps(tmp_path: Path, path: Path) -> None:
         settings["merchants"][0]["refresh_token"] = "withdrawn"
         done = command("--config", write_config(tmp_path, settings), "--test")
         assert done.returncode == 1
-        assert done.stdout.startswith(f"{ONE} (sandbox): refused: Clover refused the refresh token")
+        assert done.stdout.startswith(f"{ONE} (sandbox): Clover refused the refresh token")
         assert done.stdout.splitlines()[1] == f"{TWO} (sandbox): accepted."
         assert {request.kind for request in shop.requests} == {"poll", "refresh"}
     done = command("--config", config, "--test")

@@ -30,7 +30,8 @@ def test_a_permission_that_an_export_needs(missing: str) -> None:
         accepted, said = check(simulator)
         assert not accepted
         assert said[0] == f"{ONE} (sandbox): accepted."
-        assert said[1].startswith(f"{TWO} (sandbox): refused: Clover refused the token")
+        assert said[1].startswith(f"{TWO} (sandbox): refused (401 Unauthorized: ")
+        assert said[1].count(TWO) == said[1].count("refused") == 1
         request = next(r for r in simulator.requests if f"/{TWO}/" in r.path)
         assert f"request {request.request_id}" in said[1]
         for name in ("Read orders", "Read payments", "Export API", "installed again"):

@@ -364,7 +364,7 @@ def test_the_test_option(tmp_path: Path) -> None:
         done = command("--config", write_config(tmp_path, settings), "--test")
         assert done.returncode == 1
         assert done.stdout.splitlines()[0] == f"{ONE} (sandbox): accepted."
-        assert done.stdout.splitlines()[1].startswith(f"{TWO} (sandbox): refused: ")
+        assert done.stdout.splitlines()[1].startswith(f"{TWO} (sandbox): refused (")
         assert "wrong-token" not in done.stdout + done.stderr
         assert {request.kind for request in simulator.requests} == {"poll"}
     done = command("--config", write_config(tmp_path, settings), "--test")
