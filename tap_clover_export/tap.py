@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import os
 from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 
 import click
@@ -293,6 +294,10 @@ class TapCloverExport(Tap):
         """Check the settings; the reasons hold no value, so no token either."""
         schema = copy.deepcopy(self.config_jsonschema)
         self.append_builtin_config(schema)
+        prefix = self._env_var_prefix
+        variables = os.environ.keys() - {prefix + name.upper() for name in self.config}
+        for doubt in settings.misspelt(variables, prefix, schema["properties"]):
+            self.logger.warning("%s", doubt)
         try:
             self.settings = settings.read(self.config, schema["properties"])
             reasons = []

@@ -19,7 +19,7 @@ from tap_clover_export.settings.merchants import Merchants
 from tap_clover_export.settings.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from pendulum import DateTime
 
@@ -31,6 +31,9 @@ FILE_LIMIT = "TAP_CLOVER_EXPORT_MAX_FILE_MIB"
 
 TEN_YEARS = 87_600
 """In hours: no run lasts longer."""
+
+_LIKENESS = 0.8
+"""From which ratio on a name that is unknown is taken for a typing error."""
 
 _NOWHERE = Path(os.devnull)
 """Where tokens of a user without a home are kept: nowhere; fixed tokens need no store."""
@@ -114,6 +117,30 @@ def read_login(
         SettingsError: With every reason at once.
     """
     return _Reader(_with_defaults(config, properties), []).login()
+
+
+def misspelt(
+    variables: Iterable[str], prefix: str, properties: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    """Tell of variables that look like a setting's and are none, a sentence each.
+
+    Args:
+        variables: The names of the environment's.
+        prefix: What stands before a setting's name in capitals.
+        properties: The schema of each setting.
+    """
+    known = {name.upper() for name in properties} | {FILE_LIMIT.removeprefix(prefix)}
+    objects = [f"_{name.upper()}_" for name, one in properties.items() if "object" in one["type"]]
+    for variable in sorted(variables):
+        name = variable.removeprefix(prefix)
+        # Meltano's own: extras, the parts of an object, and the settings of plugins that inherit
+        # from this one, with their own name in front.
+        meltanos = "__" in variable or any(part in f"_{name}" for part in objects)
+        meltanos |= any(name.endswith(f"_{one}") for one in known)
+        if name in known or name == variable or meltanos:
+            continue
+        if near := difflib.get_close_matches(name, known, 1, _LIKENESS):
+            yield f"{variable} is no setting; did you mean {prefix}{near[0]}?"
 
 
 def _with_defaults(
@@ -202,7 +229,7 @@ class _Reader(Fields):
 
     def _check_names(self, known: Collection[str]) -> None:
         for name in self.config:
-            if name not in known and (near := difflib.get_close_matches(name, known, 1, 0.8)):
+            if name not in known and (near := difflib.get_close_matches(name, known, 1, _LIKENESS)):
                 self.reasons.append(f"{name} is no setting; did you mean {near[0]}?")
 
     def _api_url(self) -> str | None:

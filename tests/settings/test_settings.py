@@ -26,6 +26,7 @@ from tap_clover_export.tap import TapCloverExport
 SCHEMA = copy.deepcopy(TapCloverExport.config_jsonschema)
 TapCloverExport.append_builtin_config(SCHEMA)
 PROPERTIES: dict[str, Any] = SCHEMA["properties"]
+PREFIX = "TAP_CLOVER_EXPORT_"
 TOKEN = "s3cr3t-t0k3n-4711"
 OTHER = "0th3r-t0k3n-0815"
 BASE: dict[str, Any] = {"merchant_id": "M1", "access_token": TOKEN, "start_date": "2026-01-01"}
@@ -402,6 +403,29 @@ def test_api_url_holds_for_every_region() -> None:
 def test_typos_are_found(typo: str, right: str) -> None:
     """An unknown setting that looks like a known one is refused with the one it looks like."""
     assert f"{typo} is no setting; did you mean {right}?" in _reasons(**{typo: "x"})
+
+
+@pytest.mark.parametrize(
+    ("typo", "right"),
+    [
+        ("STRAT_DATE", "START_DATE"),
+        ("MERCHANT_IDS", "MERCHANT_ID"),
+        ("MAX_FILE_MB", "MAX_FILE_MIB"),
+    ],
+)
+def test_misspelt_variables_are_found(typo: str, right: str) -> None:
+    """A variable that looks like a setting's is told of, with the one it looks like."""
+    (said,) = module.misspelt([f"{PREFIX}{typo}", f"{PREFIX}START_DATE"], PREFIX, PROPERTIES)
+    assert said == f"{PREFIX}{typo} is no setting; did you mean {PREFIX}{right}?"
+
+
+def test_variables_that_others_set_are_left_alone() -> None:
+    """Those that Meltano makes, of heirs too, the tap's own, and what looks like none."""
+    names = ["_START_DATE", "_LOAD_SCHEMA", "_EU_START_DATE", "EU_START_DATE", "STREAM_MAPS_X"]
+    names += ["EU_STREAM_MAPS_X", "TRACE", "LOGLEVEL", "MAX_FILE_MIB", "SERVICE_HOST"]
+    names += map(str.upper, PROPERTIES)
+    variables = [PREFIX + name for name in names]
+    assert not list(module.misspelt([*variables, "STRAT_DATE"], PREFIX, PROPERTIES))
 
 
 @pytest.mark.parametrize("name", ["foo", "environment", "batch_config", "x"])

@@ -338,15 +338,17 @@ def test_sync_as_a_command(tmp_path: Path) -> None:
 
 
 def test_config_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--config ENV` reads every setting, numbers and lists included."""
+    """`--config ENV` reads every setting, numbers and lists included, and tells a misspelt one."""
     with clover(days=3) as simulator:
         for name, value in config_for(simulator).items():
             text = value if isinstance(value, str) else json.dumps(value)
             monkeypatch.setenv(f"TAP_CLOVER_EXPORT_{name.upper()}", text)
         monkeypatch.setenv("TAP_CLOVER_EXPORT_LOOKBACK_DAYS", "0.5")
         monkeypatch.setenv("TAP_CLOVER_EXPORT_MAX_CONCURRENT_EXPORTS", "2")
+        monkeypatch.setenv("TAP_CLOVER_EXPORT_REGIO", "us")
         done = command("--config", "ENV")
         assert done.returncode == 0, done.stderr
+        assert done.stderr.count("is no setting; did you mean TAP_CLOVER_EXPORT_REGION?") == 1
         assert '"type":"RECORD"' in done.stdout
 
 
