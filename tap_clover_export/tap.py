@@ -401,7 +401,8 @@ class TapCloverExport(Tap):
             parse_env_config=config.parse_env,
         )
         if plan:
-            click.echo(overview.render(plan, tap.run.plans, tap.settings, tap.run.now()))
+            source = None if state is None else click.format_filename(state.name)
+            click.echo(overview.render(plan, tap.run.plans, tap.settings, tap.run.now(), source))
             return
         cls.print_version(print_fn=cls.logger.info)
         tap._loop.sync_and_exit()

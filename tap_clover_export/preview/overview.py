@@ -25,10 +25,16 @@ _COLUMNS = ("merchant", "stream", "region", "covered from", "to (UTC)")
 _NUMBERS = ("new", "history", "late changes", "pending")
 
 
-def render(form: str, work: Sequence[PartitionPlan], settings: Settings, now: DateTime) -> str:
+def render(
+    form: str,
+    work: Sequence[PartitionPlan],
+    settings: Settings,
+    now: DateTime,
+    state: str | None,
+) -> str:
     """What a run would do, as `text`, `json` or `html`."""
     slots = settings.max_concurrent_exports
-    plan = overview(work, now=now, slots=slots, max_run=settings.max_run)
+    plan = overview(work, now=now, slots=slots, max_run=settings.max_run, state=state)
     if form == "html":
         from tap_clover_export.preview import page  # noqa: PLC0415 - the others need no templates
 
@@ -37,7 +43,12 @@ def render(form: str, work: Sequence[PartitionPlan], settings: Settings, now: Da
 
 
 def overview(
-    work: Sequence[PartitionPlan], *, now: DateTime, slots: int, max_run: float | None = None
+    work: Sequence[PartitionPlan],
+    *,
+    now: DateTime,
+    slots: int,
+    max_run: float | None = None,
+    state: str | None = None,
 ) -> dict[str, Any]:
     """What a run would do.
 
@@ -46,12 +57,13 @@ def overview(
         now: The time.
         slots: How many exports may be in progress at Clover at a time.
         max_run: After this many seconds no new export is requested.
+        state: The file of the state that the work was planned with.
 
     Returns:
-        `now`, `exports` to ask for, `pending` ones to resume, those `left` by `max_run`; how many
-        windows there are of `new` days, of `history` and of `late_changes`; `regions` with their
-        next opening, `end` (an estimate) and `streams`, a row for each merchant and stream; times
-        in RFC 3339.
+        `now`, `state`, `exports` to ask for, `pending` ones to resume, those `left` by `max_run`;
+        how many windows there are of `new` days, of `history` and of `late_changes`; `regions` with
+        their next opening, `end` (an estimate) and `streams`, a row for each merchant and stream;
+        times in RFC 3339.
     """
     deferred = forecast.deferred(work, now=now, slots=slots, max_run=max_run)
     rows = [_row(item, deferred[item.partition]) for item in work]
@@ -64,6 +76,7 @@ def overview(
         end = max(end, now + dt.timedelta(seconds=max_run))
     return {
         "now": times.to_text(now),
+        "state": state,
         "exports": sum(row["windows"] - row["pending"] - row["left"] for row in rows),
         "pending": sum(row["pending"] for row in rows),
         "left": deferred.total(),
@@ -84,7 +97,7 @@ def to_text(plan: dict[str, Any]) -> str:
     table = [(*_COLUMNS, *_NUMBERS), *map(_cells, plan["streams"])]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(_aligned(cells, widths)).rstrip() for cells in table]
-    lines.append("")
+    lines += ["", bookmarks(plan["state"])]
     lines += [
         f"Failed in the last run: {row['stream']} of merchant {row['merchant_id']}, "
         f"{minute(hole['start'])} to {minute(hole['end'])}."
@@ -107,6 +120,13 @@ def to_text(plan: dict[str, Any]) -> str:
         else "Nothing is missing."
     )
     return "\n".join(lines)
+
+
+def bookmarks(state: str | None) -> str:
+    """Where the plan has its bookmarks from."""
+    if state is None:
+        return "Bookmarks: no --state is given, so everything from start_date on."
+    return f"Bookmarks: those of --state {state}."
 
 
 def minute(text: str) -> str:

@@ -46,6 +46,7 @@ def _small() -> dict[str, Any]:
         ],
         now=NOW,
         slots=1,
+        state="state.json",
     )
 
 
@@ -53,6 +54,7 @@ def test_a_small_plan_for_programs() -> None:
     """JSON holds the contract's facts: rows, totals, openings, the end."""
     assert json.loads(overview.to_json(_small())) == {
         "now": "2026-03-02T16:30:00.000Z",
+        "state": "state.json",
         "exports": 5,
         "pending": 1,
         "left": 0,
@@ -143,6 +145,7 @@ def test_a_small_plan_for_people() -> None:
     assert overview.to_text(_small()).splitlines() == [
         *_TABLE.splitlines(),
         "",
+        "Bookmarks: those of --state state.json.",
         "Failed in the last run: payments of merchant M1, 2025-12-22 16:30 to 2026-01-21 16:30.",
         "Exports to ask Clover for: 5; pending ones to resume: 1.",
         "Region la: no opening hours are known, Clover itself says when it is closed.",

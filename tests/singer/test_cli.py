@@ -392,6 +392,7 @@ def test_plan(tmp_path: Path) -> None:
         done = command("--config", config, "--plan")
         assert done.returncode == 0
         assert "Exports to ask Clover for: 12; pending ones to resume: 0." in done.stdout
+        assert "Bookmarks: no --state is given, so everything from start_date on." in done.stdout
         done = command("--config", config, "--plan=json")
         plan = json.loads(done.stdout)
         assert plan["exports"] == 12
@@ -448,7 +449,9 @@ def test_of_a_state_of_many_lines_the_last_counts(tmp_path: Path) -> None:
     for form in (lines, [{"type": "STATE", "value": line} for line in lines]):
         state = write(tmp_path / "s", "".join(f"{json.dumps(line)}\n" for line in form) + "\n")
         done = command("--config", config, "--state", state, "--plan=json")
-        assert json.loads(done.stdout)["streams"][0]["bookmark"] == "2026-03-01T00:00:00.000Z"
+        plan = json.loads(done.stdout)
+        assert plan["streams"][0]["bookmark"] == "2026-03-01T00:00:00.000Z"
+        assert plan["state"] == state
 
 
 def test_a_state_whose_last_line_is_torn_is_refused(tmp_path: Path) -> None:

@@ -144,6 +144,10 @@ def planned(items: Sequence[PartitionPlan], **config: Any) -> Plan:
         TapCloverExport.config_jsonschema["properties"],
     )
     found = overview.overview(
-        items, now=NOW, slots=read.max_concurrent_exports, max_run=read.max_run
+        items,
+        now=NOW,
+        slots=read.max_concurrent_exports,
+        max_run=read.max_run,
+        state="state.json",
     )
     return Plan(found, page.to_html(found, items, read))
