@@ -6,7 +6,9 @@ import csv
 import dataclasses
 import io
 import json
+import logging
 import re
+import stat
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +24,15 @@ if TYPE_CHECKING:
 
     from pendulum import DateTime
 
+logger = logging.getLogger("tap-clover-export.settings")
+
 MERCHANT_FIELDS = ("merchant_id", "access_token", "refresh_token", "region", "start_date")
 _EARLIEST = pendulum.datetime(1970, 1, 1)
 STORED = re.compile(r"stored:([0-9a-f]{32})")
 """How the settings name a login whose tokens are in `token_store` alone."""
 
 _MERCHANT_ID = re.compile(r"[A-Za-z0-9]+")
+_NO_RIGHTS = 0o777
 _WORDS = re.compile(r"[A-Za-z_ -]{1,30}")
 """A name that is shown: it is no token, which has digits."""
 
@@ -45,7 +50,13 @@ class Merchant:
 
 
 class Merchants(Fields):
-    """Reads the settings that name merchants."""
+    """Reads the settings that name merchants.
+
+    Attributes:
+        exposed: Whether all users of the machine can read the file.
+    """
+
+    exposed = False
 
     def read(
         self, api_url: str | None, start: DateTime | None, end: DateTime | None
@@ -69,10 +80,22 @@ class Merchants(Fields):
             elif merchant:
                 seen.add(merchant.id)
                 yield merchant
+            if self.exposed and merchant and where.startswith("merchants_file"):
+                self._warn_of_readers(merchant)
         if not found and len(self.reasons) == before:
             self.reasons.append(
                 "No merchant is set; give merchants, merchants_file, "
                 "or merchant_id with access_token."
+            )
+
+    def _warn_of_readers(self, merchant: Merchant) -> None:
+        """Warn once, of the first token in the file; a login's name is none."""
+        token = merchant.access_token or merchant.refresh_token
+        if token and not STORED.fullmatch(token.reveal()):
+            self.exposed = False
+            logger.warning(
+                "merchants_file holds tokens and every user of this machine can read it; run "
+                "chmod 600 on it."
             )
 
     def merchant(
@@ -174,6 +197,7 @@ class Merchants(Fields):
             # Opening a pipe that nobody writes to would never come back.
             irregular = path.exists() and not (path.is_file() or path.is_dir())
             text = "" if irregular else path.read_text(encoding="utf-8-sig")
+            mode = stat.S_IMODE(path.stat().st_mode)
         except (OSError, UnicodeDecodeError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             self.reasons.append(
@@ -200,6 +224,8 @@ class Merchants(Fields):
                 f"{', '.join(MERCHANT_FIELDS)}; correct it."
             )
             return
+        # Disks of Windows, which keep no rights, show all of them.
+        self.exposed = bool(mode & stat.S_IROTH) and mode != _NO_RIGHTS
         for number, entry in enumerate(entries, 1):
             yield f"merchants_file, merchant {number}", entry
 

@@ -756,6 +756,28 @@ def test_unreadable_merchants_files_are_refused(path: str, why: str) -> None:
     assert why in reason
 
 
+@pytest.mark.parametrize(
+    ("mode", "tokens", "warnings"),
+    [
+        (0o644, f"M2,,{TOKEN}\nM3,,{OTHER}\n", 1),
+        (0o640, f"M2,,{TOKEN}\n", 0),
+        (0o777, f"M2,,{TOKEN}\n", 0),
+        (0o644, f"M2,stored:{'0' * 32},\n", 0),
+    ],
+    ids=["all", "group", "no rights", "no token"],
+)
+def test_a_merchants_file_that_all_can_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, tokens: str, warnings: int
+) -> None:
+    """It is warned of once, where it holds tokens and its rights are those of its disk."""
+    path = Path(_file(tmp_path, f"merchant_id,refresh_token,access_token\n{tokens}"))
+    path.chmod(mode)
+    assert _read(merchants_file=str(path), client_id="APP").merchants
+    assert [record.message[:27] for record in caplog.records] == [
+        "merchants_file holds tokens",
+    ] * warnings
+
+
 def test_a_pipe_is_no_merchants_file(tmp_path: Path) -> None:
     """One that nobody writes to would be waited for without end."""
     os.mkfifo(tmp_path / "pipe")
