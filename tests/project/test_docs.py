@@ -75,6 +75,14 @@ def test_every_page_is_in_the_index() -> None:
     assert "docs/README.md" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_readme_names_the_two_commands() -> None:
+    """The main job and the tests, as CI runs them."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for command in ("make demo", "make test"):
+        assert f"`{command}`" in readme
+    assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_variables_are_settings(page: Path) -> None:
     """Every variable of the tap's that a page names is one that it reads."""
