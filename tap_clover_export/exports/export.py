@@ -43,6 +43,8 @@ class Export:
         requested: When it was accepted or resumed, on the monotonic clock.
         resumed: Whether a former run requested it.
         named: The files that Clover named so far.
+        had_files: Whether Clover named files of its window in this run, if only before it was
+            created again.
         linked: When it named them last, on the monotonic clock.
         urls: Links to the files still to fetch, from the last poll.
         spool: Its files on disk.
@@ -61,6 +63,7 @@ class Export:
     requested: float = 0.0
     resumed: bool = False
     named: frozenset[str] = frozenset()
+    had_files: bool = False
     linked: float = 0.0
     urls: tuple[str, ...] = dataclasses.field(default=(), repr=False)
     spool: Spool | None = dataclasses.field(default=None, repr=False)
@@ -116,12 +119,13 @@ class Export:
             here = set()
         self.urls = tuple(url for url, name in zip(urls, names, strict=True) if name not in here)
         self.named, self.linked = frozenset(names), now
+        self.had_files |= bool(names)
 
     def forget(self) -> None:
         """Drop what Clover had of it, so that it is created again."""
         self.discard()
         self.id, self.created, self.stage = None, None, Stage.CREATE
-        self.named, self.resumed = frozenset(), False
+        self.named, self.resumed, self.attempts.without_links = frozenset(), False, 0
 
     def discard(self) -> None:
         """Give back the disk."""

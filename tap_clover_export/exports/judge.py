@@ -188,6 +188,9 @@ class Judge:
                 export.attempts.without_links += 1
                 pause = backoff.LINK_PAUSES[export.attempts.without_links - 1]
                 return Working(pause, finished=True)
+        if export.had_files:
+            return self._lost(export, "names no files where there were some before")
+        if answer.urls is None:
             self._warn("without links", f"Clover names no files for {export}; taken for empty.")
         return Empty(created)
 

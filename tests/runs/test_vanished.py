@@ -111,3 +111,21 @@ def test_exports_that_always_cover_less(form: str) -> None:
         assert outcome.bookmark("orders", ONE) is None
         assert outcome.records("orders") == []
         assert outcome.records("payments")
+
+
+@pytest.mark.parametrize("form", ["no-links", "empty-list"])
+def test_no_files_where_there_were_some(form: str) -> None:
+    """Created again after its files were gone, an export without files is not empty either."""
+    with clover(**PAGES) as simulator:
+        simulator.faults.add(f"poll[{ONE}/ORDERS]:links-once:{form}*1")
+        simulator.faults.add(f"download[{ONE}/ORDERS]:expired*1")
+        kind = {"no-links": "no-urls", "empty-list": "empty-urls"}[form]
+        gone = simulator.faults.add(f"poll[{ONE}/ORDERS]:{kind}@2")
+        outcome = sync(simulator)
+        assert gone.fired > 1
+        assert outcome.code == 1
+        assert outcome.bookmark("orders", ONE) is None
+        simulator.faults.clear()
+        again = sync(simulator, state=outcome.state)
+        assert again.code == 0
+        assert_whole(again, simulator)

@@ -80,6 +80,7 @@ class Routes:
             wanted if isinstance(wanted, str) else None,
             fresh=export is not None and export.polls == 0,
             finished=export is not None and await self._finished(export),
+            unnamed=export.unnamed if export else 0,
             token=None if kind in OAUTH else _token(request) or "none",
         )
 
@@ -146,6 +147,7 @@ class Routes:
         answer = effects.answer_instead(fault, call, self.clover) if fault else None
         if fault and export and call.kind == "poll":
             effects.set_fate(fault, export)
+            export.unnamed += fault.kind == "no-urls"
         if answer is None:
             answer = act(fault)
             answer = effects.alter(fault, answer) if fault else answer

@@ -52,7 +52,7 @@ class Storm:
         if rng.random() >= self.rate:
             return None
         kinds = self.kinds or (*PASSING, *PASSING_ONLY.get(call.kind, ()))
-        fault = Fault.parse(f"{call.kind}:{kinds[int(rng.random() * len(kinds))]}")
+        fault = Fault.parse(f"{call.kind}:{kinds[int(rng.random() * len(kinds))]}*1")
         return fault if fault.meets(call) else None
 
 

@@ -38,6 +38,7 @@ class Export:
         files: The files, once they are gathered.
         downloads: How often each file was given.
         polls: How often its state was told.
+        unnamed: How often it was told to be done without its links.
         visible: From when on it is found.
         fate: What a fault made of it: pending, vanished or a status.
         loses_links: How it is told once its links were: no-links or empty-list.
@@ -56,6 +57,7 @@ class Export:
     files: Future[list[File]]
     downloads: Counter[int] = field(default_factory=Counter)
     polls: int = 0
+    unnamed: int = 0
     fate: str | None = None
     loses_links: str | None = None
     links_lost: str | None = None
