@@ -183,11 +183,10 @@ class Judge:
         age = self._clock.monotonic() - export.requested  # Clover's clock may be another one
         if export.resumed or age > YOUNG_EXPORT_SECONDS:
             return self._lost(export, "names no files after so long a time")
-        if answer.urls is None:
-            if export.attempts.without_links < len(backoff.LINK_PAUSES):
-                export.attempts.without_links += 1
-                pause = backoff.LINK_PAUSES[export.attempts.without_links - 1]
-                return Working(pause, finished=True)
+        if answer.urls is None and export.attempts.without_links < len(backoff.LINK_PAUSES):
+            export.attempts.without_links += 1
+            pause = backoff.LINK_PAUSES[export.attempts.without_links - 1]
+            return Working(pause, finished=True)
         if export.had_files:
             return self._lost(export, "names no files where there were some before")
         if answer.urls is None:
