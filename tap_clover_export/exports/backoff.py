@@ -68,7 +68,7 @@ class Attempts:
         since: When the first of an unbroken row of passing faults came.
         last: When the last of them came.
         count: How many there were in that row.
-        refused: When the first of an unbroken row of 503s came to an export that Clover has.
+        refused: When the first of an unbroken row of 503s came to its polls, and to its files.
         too_much: How often Clover called the request too heavy.
         unknown_status: How often it ended in a status that nobody knows.
         gone: How often Clover lost it.
@@ -81,7 +81,7 @@ class Attempts:
     since: float | None = None
     last: float = 0.0
     count: int = 0
-    refused: float | None = None
+    refused: dict[str, float] = dataclasses.field(default_factory=dict)
     too_much: int = 0
     unknown_status: int = 0
     gone: int = 0
@@ -108,7 +108,7 @@ class Attempts:
     def succeeded(self) -> None:
         """An attempt came through."""
         self.answered()
-        self.refused = None
+        self.refused.clear()
         self.busy_backoff.reset()
 
 

@@ -218,8 +218,8 @@ class Exporter:
     def _kept_waiting(self, export: Export, error: CloverError, pause: float | None) -> Outcome:
         """Wait for an export that Clover has, yet not for longer than it may work on one."""
         attempts, now = export.attempts, self._clock.monotonic()
-        attempts.refused = now if attempts.refused is None else attempts.refused
-        if self._judge.open_for_long(export, now - attempts.refused):
+        since = attempts.refused.setdefault(export.stage.value, now)
+        if self._judge.open_for_long(export, now - since):
             return Failed(
                 f"Clover answered {str(error)[:3]} to an export that it has for "
                 f"{self._judge.timeout / 60:g} minutes of its open hours; run again later or ask "

@@ -118,6 +118,7 @@ class Judge:
         return now
 
     # Of a poll
+        export.attempts.refused.pop(Stage.POLL.value, None)
 
     def polled(self, export: Export, answer: ExportAnswer) -> Outcome:
         """How an export is."""
