@@ -243,6 +243,7 @@ class Admission:
         # While our own exports elsewhere took every place, this region was not waited for.
         unasked = max(0.0, now - region.not_before)
         region.since = now if region.since is None else region.since + unasked
+        region.closes |= refused.closed
         region.closed, region.hours = refused.closed, refused.hours or region.hours
         pause = refused.pause or region.backoff.next()
         pause = pause if refused.closed else min(pause, BUSY_SECONDS)

@@ -77,7 +77,7 @@ class Scheduler:
         self.backlogs: dict[Partition, Backlog] = {}
         under_way: set[Export] = set()
         self._admission = Admission(clock, limits)
-        self._downloads = Downloads(self._is_head, under_way, limits.slots)
+        self._downloads = Downloads(self._goes_on, under_way, limits.slots)
         self._emission = Emission(self._is_head, self._downloads.spooled)
         self._steps = Steps(clock, self._admission, self._downloads, self.backlogs, under_way)
 
@@ -336,6 +336,10 @@ class Scheduler:
     def _is_head(self, export: Export) -> bool:
         return self.backlogs[export.partition].head is export
 
+    def _goes_on(self, export: Export) -> bool:
+        """Whether an export is emitted next, and its region tells of it."""
+        return self._is_head(export) and self._is_answered(export)
+
     def _discard(self, export: Export) -> None:
         """Give back the disk and the place of an export that nobody will take."""
         self._downloads.discard(export)
@@ -362,7 +366,13 @@ class Scheduler:
 
     def _is_coming(self, head: Export) -> bool:
         """Whether a head is still waited for after `max_run`: not where polls are refused."""
-        now, region = self._clock.monotonic(), self._admission.region(head)
         if head.stage is Stage.CREATE or self._deadline.ended:
             return head.emittable
-        return head.stage is not Stage.POLL or region.polls_not_before - now < BRAKE_SECONDS
+        return self._is_answered(head)
+
+    def _is_answered(self, export: Export) -> bool:
+        """Whether nothing is asked of an export, or polls of its region are not refused."""
+        if export.stage is not Stage.POLL:
+            return True
+        until = self._admission.region(export).polls_not_before
+        return until - self._clock.monotonic() < BRAKE_SECONDS

@@ -75,6 +75,7 @@ class Region:
         since: The first refusal since the last accepted export, if it refuses.
         turns: How many exports were requested so far.
         ever: Whether it accepted an export at all.
+        closes: Whether it was closed at a time in this run.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Region:
     since: float | None = None
     turns: int = 0
     ever: bool = False
+    closes: bool = False
     hours: Hours | None = None
     closed: bool = False
     probe_at: float = 0.0

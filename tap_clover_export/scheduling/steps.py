@@ -127,8 +127,11 @@ class Steps:
     def _next_request(self, now: float) -> Export | None:
         """The export to request next, where a region and a slot are open."""
         only_heads = self._waited_long(now)
-        firsts = [(export.priority, queue) for queue in self.queues if (export := queue.first)]
-        for _, queue in sorted(firsts, key=lambda first: first[0]):
+        # A region that closes comes before one that may be asked at any hour, or the other's
+        # exports would take the place in all of its few; new days come before any history.
+        firsts = [(export, queue) for queue in self.queues if (export := queue.first)]
+        firsts.sort(key=lambda one: (one[0].purpose, not one[1].region.closes, one[0].priority))
+        for _, queue in firsts:
             while (export := queue.first) and self._requests_at(queue, export) <= now:
                 queue.pop()
                 free = self._admission.token_free_at(export)

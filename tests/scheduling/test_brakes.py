@@ -108,6 +108,59 @@ def test_a_full_disk_keeps_room_for_what_is_emitted_next() -> None:
     assert len(drive(found, clock, step, HOUR)) == 4
 
 
+def test_a_region_that_closes_over_a_full_disk_stops_no_other() -> None:
+    """What lies on a full disk, and is not told of before an opening, gives way to what goes on."""
+    clock = Clock()
+    found = scheduler(clock, 4, ONE, days=20)
+    found.add(work(TWO, days=20, lookback=0, region="eu", number=1))
+
+    def step(export: Export) -> Outcome:
+        merchant = export.partition.merchant.id
+        if export.stage is Stage.CREATE:
+            return Accepted(merchant, CREATED, 1.0)
+        if export.stage is Stage.POLL:
+            until = 10 * HOUR - clock.monotonic()
+            if merchant == ONE and export.named and until > 0:
+                return Refused(closed=True, pause=until)
+            links = tuple(f"https://files/{merchant}/{number}" for number in range(2))
+            export.link(links, clock.monotonic())
+            return Finished(export.urls, CREATED)
+        if any(one.spool for one in found._downloads.spooled if one is not export):
+            return NoSpace(5.0, "No space left on device")
+        if merchant == ONE and export.spool and clock.monotonic() < HOUR:
+            return Moved(Stage.POLL, 1.0, "the connection failed")
+        export.spool = export.spool or Spool()
+        export.spool.add(export.urls[0][-1], lambda into: into.write(b"x"))
+        export.urls = export.urls[1:]
+        return Moved(Stage.DOWNLOAD if export.urls else Stage.READY)
+
+    emitted = drive(found, clock, step, 11 * HOUR)
+    assert [export.partition.merchant.id for export in emitted] == [TWO, ONE]
+
+
+def test_a_region_that_closes_is_asked_first_while_it_is_open() -> None:
+    """One place over all: an always open region waits for the one that is open for an hour."""
+    clock = Clock()
+    found = scheduler(clock, 1)
+    for number, region in enumerate(("sandbox", "eu", "sandbox")):
+        found.add(
+            work(f"{region}{number}", behind=50, lookback=0, days=50, region=region, number=number)
+        )
+    accepted = []
+
+    def step(export: Export) -> Outcome:
+        region, now = export.partition.merchant.region, clock.monotonic()
+        if export.stage is Stage.POLL:
+            return Moved(Stage.READY)
+        if region == "eu" and not 2000 < now < 2000 + HOUR:
+            return Refused(closed=True, pause=2000 - now if now < 2000 else DAY - now)
+        accepted.append(region)
+        return Accepted(f"{region}{len(accepted)}", CREATED, 1500.0)
+
+    drive(found, clock, step, HOUR * 4)
+    assert accepted == ["sandbox", "sandbox", "eu", "eu", "sandbox", "sandbox"]
+
+
 @pytest.mark.parametrize("trouble", [RateLimited("token", 60.0), Refused(closed=True, pause=60.0)])
 @pytest.mark.parametrize("slots", [1, 2])
 def test_a_place_is_given_back_where_polls_are_held_back(trouble: Outcome, slots: int) -> None:
