@@ -147,7 +147,7 @@ class Admission:
         region.unanswered, region.lost, region.requested_in_vain = 0, None, False
         region.outage_backoff.reset()
         if isinstance(outcome, Refused):
-            self._refused(region, outcome, now, creating=creating)
+            self._refused(export, outcome, now, creating=creating)
         elif isinstance(outcome, Accepted):
             self._accepted(region)
         elif not isinstance(outcome, RateLimited):
@@ -225,8 +225,9 @@ class Admission:
             region.not_before = max(region.not_before, until)
             region.polls_not_before = max(region.polls_not_before, until)
 
-    def _refused(self, region: Region, refused: Refused, now: float, *, creating: bool) -> None:
+    def _refused(self, export: Export, refused: Refused, now: float, *, creating: bool) -> None:
         """Take in a 503; says once that the region waits, until when and why."""
+        region = self.region(export)
         if not creating:
             pause = refused.pause or region.poll_backoff.next()
             until = now + min(pause, LOOK_AGAIN.total_seconds())
@@ -240,11 +241,9 @@ class Admission:
                 region.not_before = max(region.not_before, now + pause)
                 return
         first = region.since is None or refused.closed != region.closed
-        # While our own exports elsewhere took every place, this region was not waited for.
-        unasked = max(0.0, now - region.not_before)
-        region.since = now if region.since is None else region.since + unasked
-        region.closes |= refused.closed
+        region.since = self._waiting_since(region, export, now)
         region.closed, region.hours = refused.closed, refused.hours or region.hours
+        region.closes |= refused.closed
         pause = refused.pause or region.backoff.next()
         pause = pause if refused.closed else min(pause, BUSY_SECONDS)
         region.not_before = max(region.not_before, now + pause)
@@ -252,6 +251,16 @@ class Admission:
             short = not region.closed and region.not_before - now < SHORT_SECONDS
             region.remind_at = now + SHORT_SECONDS if short else now
         self.remind(region)
+
+    def _waiting_since(self, region: Region, export: Export, now: float) -> float:
+        """Since when a region is waited for that refuses now."""
+        # While our own work kept it from being asked, it was not waited for; where that lasted so
+        # long that it may have opened and closed again, the wait begins again.
+        limited_until = max(self._token(export).not_before, self._app(export).not_before)
+        unasked = max(0.0, now - max(region.not_before, limited_until))
+        if region.since is None or unasked > LOOK_AGAIN.total_seconds():
+            return now
+        return region.since + unasked
 
     @staticmethod
     def _accepted(region: Region) -> None:

@@ -244,6 +244,26 @@ def test_a_region_is_not_given_up_while_nobody_asks_it() -> None:
     assert desk.admission.lost(desk.us)
 
 
+def test_a_wait_begins_again_after_an_opening_that_nobody_used() -> None:
+    """Held up by our own work for hours, a region may have been open; by a limit it was not."""
+    desk = Desk(max_wait=26 * HOUR)
+    desk.request(_closed(20 * HOUR))
+    desk.clock.time = 20 * HOUR + LOOK_AGAIN.total_seconds()
+    desk.request(_closed(60.0))
+    assert desk.us.since == LOOK_AGAIN.total_seconds()
+    desk.clock.time = 24 * HOUR
+    desk.request(_closed(20 * HOUR))
+    assert desk.us.since == 24 * HOUR
+    desk.clock.time = 44 * HOUR
+    export = desk.request(RateLimited("token", 2 * HOUR))
+    desk.clock.time = 46 * HOUR
+    desk.request(_closed(20 * HOUR), export)
+    assert desk.us.since == 24 * HOUR
+    assert desk.admission.lost(desk.us) is None
+    desk.clock.time = 50 * HOUR
+    assert desk.admission.lost(desk.us)
+
+
 def test_no_wait_at_all_is_a_growing_one() -> None:
     """A Retry-After of 0 is no leave to ask again at once."""
     desk, pauses = Desk(), []
