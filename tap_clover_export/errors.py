@@ -39,6 +39,7 @@ import re
 from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
 _REQUEST = re.compile(r", request [\w-]+(?=\))")
@@ -72,12 +73,16 @@ class ServiceUnavailableError(CloverError):
     Attributes:
         words: What the answer said.
         retry_after: The seconds it asked to wait, if it did.
+        said_at: When it said so, by the server's clock, if it told.
     """
 
-    def __init__(self, words: str, retry_after: float | None) -> None:
+    def __init__(
+        self, words: str, retry_after: float | None, said_at: dt.datetime | None = None
+    ) -> None:
         super().__init__("503 Service Unavailable")
         self.words = words
         self.retry_after = retry_after
+        self.said_at = said_at
 
 
 class RateLimitedError(CloverError):

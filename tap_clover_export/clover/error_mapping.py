@@ -120,7 +120,8 @@ def _error(response: requests.Response, words: str) -> CloverError:
     if words:
         said += f": {_LIKE_A_TOKEN.sub('…', words[:WORDS])}"
     if status == 503:  # noqa: PLR2004
-        return ServiceUnavailableError(words, _retry_after(response))
+        said_at = _date(response.headers.get("Date", ""))
+        return ServiceUnavailableError(words, _retry_after(response), said_at)
     if status == 429:  # noqa: PLR2004
         return RateLimitedError(_retry_after(response), _limited(response))
     if 300 <= status < 400:  # noqa: PLR2004

@@ -18,6 +18,10 @@ LOOK_AGAIN = dt.timedelta(minutes=30)
 ASK_AGAIN = dt.timedelta(minutes=5)
 """When to ask again where the words say open and the region still refuses."""
 
+SAME = dt.timedelta(minutes=1)
+APART = dt.timedelta(days=1)
+"""Clocks less than a minute apart are the same; more than a day apart, ours is believed."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Unavailability:
@@ -35,23 +39,34 @@ class Unavailability:
 
 
 class KnownHours:
-    """What is known of the regions' hours in this run."""
+    """What is known of the regions' hours in this run, which go by Clover's clock.
+
+    Each `now` is by this machine's own clock, which may be hours wrong.
+    """
 
     def __init__(self) -> None:
         """Begin with the table."""
         self._hours: dict[str, Hours | None] = dict(TABLE)
+        self._ahead = dt.timedelta()
+
+    def heard(self, clovers: dt.datetime | None, now: DateTime) -> None:
+        """Note what Clover's clock shows now, if an answer told."""
+        if clovers:
+            ahead = dt.timedelta(seconds=(clovers - now).total_seconds())
+            self._ahead = ahead if SAME < abs(ahead) <= APART else dt.timedelta()
 
     def interpret(self, words: str, region: str, now: DateTime) -> Unavailability:
         """What a 503 means; hours that Clover names are remembered."""
-        meaning = interpret_503(words, region, now, self._hours.get(region))
+        meaning = interpret_503(words, region, now + self._ahead, self._hours.get(region))
         if meaning.hours:
             self._hours[region] = meaning.hours
-        return meaning
+        until = meaning.until and meaning.until - self._ahead
+        return dataclasses.replace(meaning, until=until)
 
     def accepted(self, region: str, now: DateTime) -> None:
         """An export was accepted: hours that say closed are disproved for the run."""
         hours = self._hours.get(region)
-        if hours and not hours.is_open(now):
+        if hours and not hours.is_open(now + self._ahead):
             self._hours[region] = None
 
     def open_seconds(self, region: str, seconds: float, now: DateTime) -> float:
@@ -59,6 +74,7 @@ class KnownHours:
         hours = self._hours.get(region)
         if hours is None:
             return seconds
+        now += self._ahead
         return hours.open_seconds(now - dt.timedelta(seconds=seconds), now)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tap_clover_export import times
 from tap_clover_export.clover.origins import file_name
+from tap_clover_export.clover.unavailable import APART
 from tap_clover_export.exports import backoff
 from tap_clover_export.exports.export import Stage
 from tap_clover_export.exports.outcomes import (
@@ -39,10 +40,6 @@ WIDE = dt.timedelta(days=29)
 
 YOUNG_EXPORT_SECONDS = (KEPT - dt.timedelta(hours=1)).total_seconds()
 """Near the end of Clover's day an export without files has lost them."""
-
-APART = dt.timedelta(days=1)
-"""Clocks that differ by more than this are not believed."""
-
 
 LAST = 8
 """The last exports of a region tell when the next one may be done."""
@@ -118,10 +115,10 @@ class Judge:
         return now
 
     # Of a poll
-        export.attempts.refused.pop(Stage.POLL.value, None)
 
     def polled(self, export: Export, answer: ExportAnswer) -> Outcome:
         """How an export is."""
+        export.attempts.refused.pop(Stage.POLL.value, None)
         if not export.named:
             export.attempts.succeeded()
         if not _covers(export, answer):

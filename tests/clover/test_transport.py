@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import itertools
 import json
@@ -539,6 +540,23 @@ def test_cookies_are_forgotten(client: Client) -> None:
             client.download(merchant(peer.url), f"{peer.url}/1", Sink())
         assert len(peer.heads) == 4
         assert all(b"cookie" not in head.lower() for head in peer.heads)
+
+
+@pytest.mark.parametrize(
+    ("value", "said_at"),
+    [
+        ("Wed, 21 Oct 2015 07:28:00 GMT", dt.datetime(2015, 10, 21, 7, 28, tzinfo=dt.UTC)),
+        ("", None),
+    ],
+)
+def test_a_503_tells_clovers_clock(client: Client, value: str, said_at: dt.datetime | None) -> None:
+    """By its Date, where that is one."""
+    with (
+        Peer(reply(b"", f"Date: {value}", status="503 X")) as peer,
+        pytest.raises(ServiceUnavailableError) as unavailable,
+    ):
+        client.poll(merchant(peer.url), "EXPORT1")
+    assert unavailable.value.said_at == said_at
 
 
 @pytest.mark.parametrize(

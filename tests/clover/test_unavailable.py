@@ -16,6 +16,7 @@ from tap_clover_export import times
 from tap_clover_export.clover.unavailable import (
     ASK_AGAIN,
     LOOK_AGAIN,
+    KnownHours,
     Unavailability,
     interpret_503,
     read,
@@ -483,3 +484,28 @@ def test_without_words_asked_again_within_half_an_hour(minute: int, region: str)
         assert meaning.until is not None
         assert now < meaning.until <= now + LOOK_AGAIN
         assert meaning.until <= TABLE[region].next_opening(now)
+
+
+@pytest.mark.parametrize("hours", [-6, -4, 0, 3])
+@pytest.mark.parametrize("words", ["", "MON-SUN 10:00-15:00"])
+def test_hours_go_by_clovers_clock(hours: int, words: str) -> None:
+    """This machine's own may be hours behind or ahead: it still asks at the opening."""
+    known, clovers = KnownHours(), pendulum.datetime(2026, 3, 3, 9, 50)
+    now = clovers.add(hours=hours)
+    known.heard(clovers, now)
+    meaning = known.interpret(words, "us", now)
+    assert meaning.closed
+    assert meaning.until == now + 10 * MINUTE
+    assert known.open_seconds("us", 24 * 3600, now) == 5 * 3600
+    known.accepted("us", now + 11 * MINUTE)
+    assert known.interpret("", "us", now).until == now + 10 * MINUTE
+    known.accepted("us", now)
+    assert not known.interpret("", "us", now).closed
+
+
+@pytest.mark.parametrize("ahead", [None, -59, 86_401])
+def test_a_clock_that_is_not_told_near_or_beyond_belief_is_our_own(ahead: int | None) -> None:
+    """Of a date without fractions, and of nonsense, no opening is made."""
+    known, now = KnownHours(), pendulum.datetime(2026, 3, 3, 9, 50)
+    known.heard(None if ahead is None else now.add(seconds=ahead), now)
+    assert known.interpret("MON-SUN 10:00-15:00", "us", now).until == now + 10 * MINUTE

@@ -176,10 +176,10 @@ class Clover:
         demand(0 < end - start <= 30 * DAY * 1000, "a window that is too wide")
         if not self.is_open(region):
             words = f"Exports are accepted {WORDS[region]}" if mood.words else ""
-            raise ServiceUnavailableError(words, None)
+            raise self._unavailable(words)
         if not self.has_room(region):
             words = "Too many concurrent exports" if mood.words else ""
-            raise ServiceUnavailableError(words, None)
+            raise self._unavailable(words)
         if (end - start) / 1000 > mood.too_much:
             raise BadRequestError("400 Bad Request: Internal Error")
         now = self.now()
@@ -212,7 +212,7 @@ class Clover:
         job, now, mood = self.jobs[export_id], self.now(), self.world.mood
         demand(job.merchant.id == merchant.id, "an export of another merchant")
         if mood.refuses_polls and not self.is_open(merchant.region):
-            raise ServiceUnavailableError(WORDS[merchant.region] if mood.words else "", None)
+            raise self._unavailable(WORDS[merchant.region] if mood.words else "")
         if now < job.created + mood.lag:
             raise NotFoundError("404 Not Found")
         if now < job.done:
@@ -304,6 +304,9 @@ class Clover:
             raise RateLimitedError(pause, "token" if whose == "token" else "app")
         if roll < mood.limits + mood.faults:
             raise TransientError("502 Bad Gateway")
+
+    def _unavailable(self, words: str) -> ServiceUnavailableError:
+        return ServiceUnavailableError(words, None, times.from_seconds(self.now()))
 
     def _describe(self, job: Job, status: str, urls: tuple[str, ...] | None = None) -> ExportAnswer:
         created = times.from_seconds(job.created)
@@ -466,10 +469,9 @@ class World:
         """For how long a region that is open and has room may get no further, in seconds.
 
         Half an hour until a region that refused without words is asked again, five minutes of
-        busy pause, some pauses after faults, and two exports one after the other; and as much as
-        the machine's own clock is wrong, by which it looks for an opening.
+        busy pause, some pauses after faults, and two exports one after the other.
         """
-        return HOUR + 2 * self.mood.seconds[1] + abs(self.time.shift)
+        return HOUR + 2 * self.mood.seconds[1]
 
     def _over(self, run: Run) -> bool:
         return run.queue._scheduler._deadline.passed
