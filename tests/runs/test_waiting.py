@@ -51,6 +51,22 @@ def test_a_run_that_starts_just_before_closing(words: str | None) -> None:
         assert 30 <= len(waits) <= 45
 
 
+@pytest.mark.parametrize("hours", [5, -5])
+def test_a_clock_that_is_hours_wrong_misses_no_opening(hours: int) -> None:
+    """Clover's hours go by its own clock, which its answers tell."""
+    with clover(
+        days=3,
+        region="us",
+        hours=True,
+        clock_skew_seconds=hours * HOUR,
+        now=TUESDAY_NOON + 4 * HOUR - hours * HOUR,
+    ) as simulator:
+        outcome = sync(simulator)
+        assert outcome.code == 0, outcome.log
+        refused = [one for one in simulator.requests if one.kind == "create" and one.status == 503]
+        assert len(refused) == 1
+
+
 def test_polls_and_downloads_refused_while_closed() -> None:
     """Hours that close in the middle of a run, for everything, cost no export its time."""
     with clover(
