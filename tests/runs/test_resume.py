@@ -140,12 +140,35 @@ def test_pending_export_that_is_gone_is_asked_for_again() -> None:
         assert_whole_to_bookmarks(second, simulator)
 
 
+def test_what_changed_after_a_pending_export_is_not_undone() -> None:
+    """Where windows go by `modifiedTime`, new days bring the change; no older version follows."""
+    with clover(days=50, orders_per_day=3, export_seconds=600) as simulator:
+        start = iso(simulator.clock.now() - 51 * DAY)
+        settings: dict[str, Any] = {"start_date": start, "lookback_days": 0}
+        first = interrupted(simulator, 60, max_concurrent_exports=4, **settings)
+        history, new = pending(first)
+        top = new["start"]
+        assert history["end"] == top
+        old = next(
+            order
+            for order in simulator.records(ONE, "ORDERS")
+            if iso(order["modifiedTime"] / 1000) < top and not order.get("refunds")
+        )
+        simulator.touch(ONE, "ORDERS", old["id"], note="changed")
+        simulator.clock.advance(60)
+        second = sync(simulator, state=first.state, step=30, **settings)
+        assert second.code == 0, second.log
+        versions = [row["note"] for row in second.records("orders") if row["id"] == old["id"]]
+        assert versions[-1] == "changed"
+
+
 @pytest.mark.parametrize("wrong", ["another stream's", "another window's"])
 def test_foreign_pending_export(wrong: str) -> None:
     """An id that leads to another stream's or window's export is asked for again, never misread."""
     with clover(days=20, orders_per_day=3, export_seconds=600) as simulator:
         first = interrupted(simulator, 60, max_concurrent_exports=3, window_days=7)
         state = first.state
+        state["bookmarks"]["orders"]["window_field"] = "createdTime"
         one = entry(state, "orders", ONE)["pending_exports"][0]
         stream = "payments" if wrong == "another stream's" else "orders"
         other = entry(state, stream, ONE)["pending_exports"][-1]
