@@ -39,9 +39,11 @@ class Unavailability:
 
 
 class KnownHours:
-    """What is known of the regions' hours in this run, which go by Clover's clock.
+    """What is known of the regions' hours in this run.
 
-    Each `now` is by this machine's own clock, which may be hours wrong.
+    Each `now` is by this machine's own clock. Where Clover's shows another time, either may be
+    wrong, also from one answer to the next: Clover is asked again soon then, and what counts as
+    closed by one of them counts as closed.
     """
 
     def __init__(self) -> None:
@@ -60,13 +62,15 @@ class KnownHours:
         meaning = interpret_503(words, region, now + self._ahead, self._hours.get(region))
         if meaning.hours:
             self._hours[region] = meaning.hours
-        until = meaning.until and meaning.until - self._ahead
+        if not self._ahead or meaning.until is None:
+            return meaning
+        until = min(meaning.until - self._ahead, now + LOOK_AGAIN)
         return dataclasses.replace(meaning, until=until)
 
     def accepted(self, region: str, now: DateTime) -> None:
         """An export was accepted: hours that say closed are disproved for the run."""
         hours = self._hours.get(region)
-        if hours and not hours.is_open(now + self._ahead):
+        if hours and not (hours.is_open(now) or hours.is_open(now + self._ahead)):
             self._hours[region] = None
 
     def open_seconds(self, region: str, seconds: float, now: DateTime) -> float:
@@ -74,8 +78,9 @@ class KnownHours:
         hours = self._hours.get(region)
         if hours is None:
             return seconds
-        now += self._ahead
-        return hours.open_seconds(now - dt.timedelta(seconds=seconds), now)
+        span = dt.timedelta(seconds=seconds)
+        ends = (now, now + self._ahead)
+        return min(hours.open_seconds(end - span, end) for end in ends)
 
 
 def interpret_503(words: str, region: str, now: DateTime, table: Hours | None) -> Unavailability:

@@ -205,7 +205,8 @@ class Exporter:
     def _(self, error: ServiceUnavailableError, export: Export) -> Outcome:
         """What a 503 means; it burns no attempt, yet lasts no longer than an export may."""
         now, region = times.from_seconds(self._clock.now()), export.partition.merchant.region
-        self._hours.heard(error.said_at, now)
+        if export.stage is not Stage.DOWNLOAD:  # the file host's clock is its own
+            self._hours.heard(error.said_at, now)
         meaning = self._hours.interpret(error.words, region, now)
         pause = None if meaning.closed else error.retry_after
         if meaning.until:

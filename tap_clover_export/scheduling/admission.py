@@ -47,6 +47,9 @@ BUSY_SECONDS = 3600.0
 HANG_SECONDS = 960.0
 """How long the answer to a request for an export may take."""
 
+OPENING_SECONDS = 3 * 3600.0
+"""The shortest opening of a region: the EU's on a Saturday."""
+
 SHORT_SECONDS = 60.0
 """A busy Clover is not worth a line before it has been so for this long."""
 
@@ -243,7 +246,7 @@ class Admission:
         first = region.since is None or refused.closed != region.closed
         region.since = self._waiting_since(region, export, now)
         region.closed, region.hours = refused.closed, refused.hours or region.hours
-        region.closes |= refused.closed
+        region.closes |= refused.closed and self._limits.max_run is None
         pause = refused.pause or region.backoff.next()
         pause = pause if refused.closed else min(pause, BUSY_SECONDS)
         region.not_before = max(region.not_before, now + pause)
@@ -254,11 +257,11 @@ class Admission:
 
     def _waiting_since(self, region: Region, export: Export, now: float) -> float:
         """Since when a region is waited for that refuses now."""
-        # While our own work kept it from being asked, it was not waited for; where that lasted so
-        # long that it may have opened and closed again, the wait begins again.
+        # While our own work kept it from being asked, it was not waited for; where that lasted as
+        # long as it may be open, it may have opened and closed again, and the wait begins again.
         limited_until = max(self._token(export).not_before, self._app(export).not_before)
         unasked = max(0.0, now - max(region.not_before, limited_until))
-        if region.since is None or unasked > LOOK_AGAIN.total_seconds():
+        if region.since is None or unasked > OPENING_SECONDS:
             return now
         return region.since + unasked
 

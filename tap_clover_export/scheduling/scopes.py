@@ -75,7 +75,7 @@ class Region:
         since: The first refusal since the last accepted export, if it refuses.
         turns: How many exports were requested so far.
         ever: Whether it accepted an export at all.
-        closes: Whether it was closed at a time in this run.
+        closes: Whether it was closed at a time in this run, which may go on after it closes again.
     """
 
     name: str

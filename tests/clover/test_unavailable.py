@@ -500,7 +500,23 @@ def test_hours_go_by_clovers_clock(hours: int, words: str) -> None:
     known.accepted("us", now + 11 * MINUTE)
     assert known.interpret("", "us", now).until == now + 10 * MINUTE
     known.accepted("us", now)
-    assert not known.interpret("", "us", now).closed
+    # What is open by one of the clocks disproves nothing.
+    assert known.interpret("", "us", now).closed is (hours == 3)
+
+
+@pytest.mark.parametrize("words", ["", "MON-SUN 10:00-15:00"])
+@pytest.mark.parametrize("wrong", [-9, -5, 6.5, 9])
+def test_a_wrong_date_costs_half_an_hour_at_most(wrong: float, words: str) -> None:
+    """Whichever clock is wrong: Clover is asked again soon, and no time-out runs meanwhile."""
+    known, now = KnownHours(), pendulum.datetime(2026, 3, 3, 6, 30)
+    known.heard(now.add(minutes=round(60 * wrong)), now)
+    until = known.interpret(words, "us", now).until
+    assert until is None or now < until <= now + LOOK_AGAIN
+    known.accepted("us", now.add(hours=4))
+    assert known.open_seconds("us", 2 * 3600, now) == 0
+    known.heard(now, now)
+    until = known.interpret(words, "us", now).until
+    assert until == (now.add(hours=3, minutes=30) if words else now + LOOK_AGAIN)
 
 
 @pytest.mark.parametrize("ahead", [None, -59, 86_401])

@@ -13,6 +13,7 @@ from tests.support.harness import (
     assert_whole,
     assert_whole_to_bookmarks,
     clover,
+    iso,
     sync,
 )
 
@@ -129,3 +130,24 @@ def test_no_files_where_there_were_some(form: str) -> None:
         again = sync(simulator, state=outcome.state)
         assert again.code == 0
         assert_whole(again, simulator)
+
+
+@pytest.mark.parametrize("form", ["no-links", "empty-list"])
+@pytest.mark.parametrize("known", [True, False])
+def test_no_files_in_both_parts_where_there_were_some(form: str, *, known: bool) -> None:
+    """Cut in two, by a look-back or a create that is too much, neither part is taken for empty."""
+    with clover(days=12, orders_per_day=6, window_field="createdTime") as simulator:
+        end = iso(simulator.clock.now() - 3 * 24 * HOUR)
+        before = sync(simulator, end_date=end) if known else None
+        simulator.faults.add(f"download[{ONE}/ORDERS]:expired*1")
+        simulator.faults.add(f"poll[{ONE}/ORDERS]:links-once:{form}*1")
+        kind = {"no-links": "no-urls", "empty-list": "empty-urls"}[form]
+        simulator.faults.add(f"poll[{ONE}/ORDERS]:{kind}@2")
+        if not known:
+            simulator.faults.add(f"create[{ONE}/ORDERS]:400-internal*3@1")
+        outcome = sync(simulator, state=before.state if before else None)
+        assert outcome.code == 1
+        assert "as a whole" in outcome.log or "by itself" in outcome.log
+        assert outcome.records("orders") == []
+        bookmark = outcome.bookmark("orders", ONE)
+        assert bookmark == (before.bookmark("orders", ONE) if before else None)
