@@ -778,8 +778,8 @@ def test_a_merchants_file_that_all_can_read(
     path = Path(_file(tmp_path, f"merchant_id,refresh_token,access_token\n{tokens}"))
     path.chmod(mode)
     assert _read(merchants_file=str(path), client_id="APP").merchants
-    assert [record.message[:27] for record in caplog.records] == [
-        "merchants_file holds tokens",
+    assert [record.message for record in caplog.records] == [
+        "merchants_file holds tokens and its mode lets every user read it; run chmod 600 on it.",
     ] * warnings
 
 
