@@ -97,7 +97,7 @@ def to_text(plan: dict[str, Any]) -> str:
     table = [(*_COLUMNS, *_NUMBERS), *map(_cells, plan["streams"])]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(_aligned(cells, widths)).rstrip() for cells in table]
-    lines += ["", bookmarks(plan["state"])]
+    lines += ["", bookmarks(plan)]
     lines += [
         f"Failed in the last run: {row['stream']} of merchant {row['merchant_id']}, "
         f"{minute(hole['start'])} to {minute(hole['end'])}."
@@ -122,10 +122,13 @@ def to_text(plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def bookmarks(state: str | None) -> str:
+def bookmarks(plan: dict[str, Any]) -> str:
     """Where the plan has its bookmarks from."""
+    state = plan["state"]
     if state is None:
         return "Bookmarks: no --state is given, so everything from start_date on."
+    if {row["bookmark"] for row in plan["streams"]} == {None}:
+        return f"Bookmarks: no bookmarks in --state {state}, so everything from start_date on."
     return f"Bookmarks: those of --state {state}."
 
 

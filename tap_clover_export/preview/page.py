@@ -113,7 +113,7 @@ def to_html(plan: dict[str, Any], work: Sequence[PartitionPlan], settings: Setti
     environment.filters.update(moment=_moment, count=_count, iso=times.to_text)
     page = environment.get_template("plan.html.j2").render(
         plan=plan,
-        bookmarks=overview.bookmarks(plan["state"]),
+        bookmarks=overview.bookmarks(plan),
         now=now,
         end=times.parse(plan["end"]),
         export_minutes=f"{forecast.EXPORT_SECONDS / 60:g}",

@@ -53,7 +53,7 @@ class Merchants(Fields):
     """Reads the settings that name merchants.
 
     Attributes:
-        exposed: Whether all users of the machine can read the file.
+        exposed: Whether the file's mode lets every user read it.
     """
 
     exposed = False
@@ -94,7 +94,7 @@ class Merchants(Fields):
         if token and not STORED.fullmatch(token.reveal()):
             self.exposed = False
             logger.warning(
-                "merchants_file holds tokens and every user of this machine can read it; run "
+                "merchants_file holds tokens and its mode lets every user read it; run "
                 "chmod 600 on it."
             )
 

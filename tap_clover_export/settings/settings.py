@@ -35,6 +35,9 @@ TEN_YEARS = 87_600
 _LIKENESS = 0.8
 """From which ratio on a name that is unknown is taken for a typing error."""
 
+_NAMED_BY_USERS = ("PIP_URL",)
+"""Variables that a project names for Meltano and that look like a setting's."""
+
 _NOWHERE = Path(os.devnull)
 """Where tokens of a user without a home are kept: nowhere; fixed tokens need no store."""
 
@@ -137,10 +140,12 @@ def misspelt(
         # from this one, with their own name in front.
         meltanos = "__" in variable or any(part in f"_{name}" for part in objects)
         meltanos |= any(name.endswith(f"_{one}") for one in known)
-        if name in known or name == variable or meltanos:
+        if name in known or name in _NAMED_BY_USERS or name == variable or meltanos:
             continue
-        if near := difflib.get_close_matches(name, known, 1, _LIKENESS):
-            yield f"{variable} is no setting; did you mean {prefix}{near[0]}?"
+        for near in difflib.get_close_matches(name, known, 1, _LIKENESS):
+            # A name with a word behind it is a user's own, that meltano.yml refers to.
+            if all(near.startswith(f"{one}_") for one in known if name.startswith(f"{one}_")):
+                yield f"{variable} is no setting; did you mean {prefix}{near}?"
 
 
 def _with_defaults(

@@ -154,6 +154,17 @@ def test_a_small_plan_for_people() -> None:
     ]
 
 
+def test_a_state_without_bookmarks_of_these_merchants_is_said() -> None:
+    """One merchant's stream with a bookmark is enough; programs see the file's name as ever."""
+    for item, words in (
+        (_planned(pending=(70, 40)), "no bookmarks in --state s, so everything from start_date on"),
+        (_planned(behind=2), "those of --state s"),
+    ):
+        made = overview.overview([_planned(), item], now=NOW, slots=1, state="s")
+        assert made["state"] == "s"
+        assert f"\nBookmarks: {words}.\n" in overview.to_text(made)
+
+
 def test_the_text_is_narrow_and_says_what_is_open() -> None:
     """Ids of Clover's length fit into 110 columns; an open region says until when it is."""
     items = [

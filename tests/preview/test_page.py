@@ -207,6 +207,7 @@ def test_the_command_asks_nothing(tmp_path: Path) -> None:
     assert f"ask Clover for {plan['exports']} exports for 2 of 2 merchants" in sentence(page)
     assert "Bookmarks: no --state is given, so everything from start_date on." in page
     assert "Bookmarks: those of --state state.json." in planned(many(1)).html
+    assert "Bookmarks: no bookmarks in --state state.json, so " in planned([work()]).html
 
 
 def test_an_unknown_form_is_said(tmp_path: Path) -> None:

@@ -411,6 +411,9 @@ def test_typos_are_found(typo: str, right: str) -> None:
         ("STRAT_DATE", "START_DATE"),
         ("MERCHANT_IDS", "MERCHANT_ID"),
         ("MAX_FILE_MB", "MAX_FILE_MIB"),
+        ("ACESS_TOKEN", "ACCESS_TOKEN"),
+        ("LOOKBACK_DAY", "LOOKBACK_DAYS"),
+        ("MERCHANTS_FIEL", "MERCHANTS_FILE"),
     ],
 )
 def test_misspelt_variables_are_found(typo: str, right: str) -> None:
@@ -420,9 +423,11 @@ def test_misspelt_variables_are_found(typo: str, right: str) -> None:
 
 
 def test_variables_that_others_set_are_left_alone() -> None:
-    """Those that Meltano makes, of heirs too, the tap's own, and what looks like none."""
+    """Those that Meltano makes, of heirs too, the tap's, users' own, and what looks like none."""
     names = ["_START_DATE", "_LOAD_SCHEMA", "_EU_START_DATE", "EU_START_DATE", "STREAM_MAPS_X"]
     names += ["EU_STREAM_MAPS_X", "TRACE", "LOGLEVEL", "MAX_FILE_MIB", "SERVICE_HOST"]
+    names += ["ACCESS_TOKEN_1", "ACCESS_TOKEN_EU", "MERCHANT_ID_2", "START_DATE_2", "PIP_URL"]
+    names += ["TOKEN_STORE_URL", "CLIENT_SECRET_FILE", "MERCHANT_ID_FILE", "MERCHANTS_EU"]
     names += map(str.upper, PROPERTIES)
     variables = [PREFIX + name for name in names]
     assert not list(module.misspelt([*variables, "STRAT_DATE"], PREFIX, PROPERTIES))
@@ -773,8 +778,8 @@ def test_a_merchants_file_that_all_can_read(
     path = Path(_file(tmp_path, f"merchant_id,refresh_token,access_token\n{tokens}"))
     path.chmod(mode)
     assert _read(merchants_file=str(path), client_id="APP").merchants
-    assert [record.message[:27] for record in caplog.records] == [
-        "merchants_file holds tokens",
+    assert [record.message for record in caplog.records] == [
+        "merchants_file holds tokens and its mode lets every user read it; run chmod 600 on it.",
     ] * warnings
 
 
