@@ -61,13 +61,26 @@ class Backoff:
 
 
 @dataclasses.dataclass
+class Row:
+    """An unbroken row of passing faults, on the monotonic clock.
+
+    Attributes:
+        since: When the first of them came.
+        last: When the last of them came.
+        count: How many there were.
+    """
+
+    since: float
+    last: float
+    count: int = 0
+
+
+@dataclasses.dataclass
 class Attempts:
     """What went wrong with an export so far; all times on the monotonic clock.
 
     Attributes:
-        since: When the first of an unbroken row of passing faults came.
-        last: When the last of them came.
-        count: How many there were in that row.
+        faults: The row of passing faults of each of its steps, and of the disk.
         refused: When the first of an unbroken row of 503s came to its polls, and to its files.
         too_much: How often Clover called the request too heavy.
         unknown_status: How often it ended in a status that nobody knows.
@@ -78,9 +91,7 @@ class Attempts:
         taken: How many files were taken when that was.
     """
 
-    since: float | None = None
-    last: float = 0.0
-    count: int = 0
+    faults: dict[str, Row] = dataclasses.field(default_factory=dict)
     refused: dict[str, float] = dataclasses.field(default_factory=dict)
     too_much: int = 0
     unknown_status: int = 0
@@ -92,18 +103,23 @@ class Attempts:
     backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_PAUSE))
     busy_backoff: Backoff = dataclasses.field(default_factory=lambda: Backoff(LONGEST_BUSY))
 
-    def failed(self, now: float) -> float:
-        """Count a fault that passes; answers for how long they have come."""
-        if self.since is None or now - self.last > APART_SECONDS:
-            self.since, self.count = now, 0
-        self.last = now
-        self.count += 1
-        return now - self.since
+    def failed(self, what: str, now: float) -> Row:
+        """Count a fault that passes; answers the row that it is in."""
+        row = self.faults.get(what)
+        if row is None or now - row.last > APART_SECONDS:
+            row = self.faults[what] = Row(now, now)
+        row.last, row.count = now, row.count + 1
+        return row
 
     def answered(self) -> None:
-        """An answer came, if only to refuse: the row of faults is broken."""
-        self.since, self.count = None, 0
+        """An answer came, if only to refuse: each row of faults is broken."""
+        self.faults.clear()
         self.backoff.reset()
+
+    def polled(self, poll: str) -> None:
+        """A poll was answered, which says nothing of the files: the rows of polls are broken."""
+        self.faults.pop(poll, None)
+        self.refused.pop(poll, None)
 
     def succeeded(self) -> None:
         """An attempt came through."""

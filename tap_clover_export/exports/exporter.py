@@ -235,7 +235,7 @@ class Exporter:
 
     @_faced.register
     def _(self, error: SpoolError, export: Export) -> Outcome:
-        if self._out_for_long(export):
+        if self._out_for_long(export, "disk"):
             return Failed(
                 f"the temporary directory took no file for {backoff.OUTAGE_SECONDS // 60} minutes "
                 f"({error}); make room there, or set TMPDIR to a larger one, then run again",
@@ -255,15 +255,16 @@ class Exporter:
         self, export: Export, error: CloverError, stage: Stage, *, unanswered: bool = False
     ) -> Outcome:
         """Plan the next attempt after a fault that passes, or give up after a long outage."""
-        if self._out_for_long(export):
+        if self._out_for_long(export, export.stage.value):
             return Failed(backoff.unreachable(error.in_full()), keep=True)
         pause = export.attempts.backoff.next()
         logger.debug("%s: %s; again in %.1f s.", export, error.in_full(), pause)
         return Moved(stage, pause, str(error), unanswered)
 
-    def _out_for_long(self, export: Export) -> bool:
-        out = export.attempts.failed(self._clock.monotonic())
-        enough = export.attempts.count >= backoff.OUTAGE_ATTEMPTS or out > self._judge.timeout
+    def _out_for_long(self, export: Export, what: str) -> bool:
+        row = export.attempts.failed(what, self._clock.monotonic())
+        out = row.last - row.since
+        enough = row.count >= backoff.OUTAGE_ATTEMPTS or out > self._judge.timeout
         return out > backoff.OUTAGE_SECONDS and enough
 
 

@@ -118,7 +118,7 @@ class Judge:
 
     def polled(self, export: Export, answer: ExportAnswer) -> Outcome:
         """How an export is."""
-        export.attempts.refused.pop(Stage.POLL.value, None)
+        export.attempts.polled(Stage.POLL.value)
         if not export.named:
             export.attempts.succeeded()
         if not _covers(export, answer):
