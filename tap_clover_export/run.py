@@ -122,7 +122,6 @@ class Run:
                 lookback=settings.lookback,
                 width=settings.window,
                 late_changes=schedules[partition.stream],
-                window_field=self.bookmarks.window_field(partition.stream),
             )
             for partition, state, number in zip(partitions, states, turns(states), strict=True)
         ]

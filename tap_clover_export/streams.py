@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib.catalog import Catalog
 
     from tap_clover_export.exports.export import Export
+    from tap_clover_export.planning.plan import Partition
     from tap_clover_export.records.decoder import Record
     from tap_clover_export.run import Run
     from tap_clover_export.settings.settings import Settings
@@ -147,11 +148,31 @@ class ExportStream(Stream):
                 continue
             for records in batches:
                 begun = self._records, self._bytes
-                yield records
+                yield self._without_older(export, records)
                 if export.spool:
                     export.spool.records += self._records - begun[0]
                     export.spool.written += self._bytes - begun[1]
             self.tap.run.checkpoint()
+
+    def _without_older(self, export: Export, records: list[Record]) -> list[Record]:
+        """Of an export of a former run, what this run did not write in a later version.
+
+        Where windows go by `modifiedTime`, what changed since that export was made stands in the
+        new days too, and the older version would come last, and stay.
+        """
+        written = self._written.get(export.partition)
+        if written is None:
+            return records
+        if export.resumed:
+            return [record for record in records if record.id not in written]
+        written.update(record.id for record in records)
+        return records
+
+    @functools.cached_property
+    def _written(self) -> dict[Partition, set[str]]:
+        """The ids that this run's own exports wrote, of partitions with some of a former run."""
+        plans = [plan for plan in self.tap.run.plans if plan.partition.stream == self.name]
+        return {plan.partition: set() for plan in plans if plan.pending}
 
     def finish(self, export: Export) -> None:
         """Write the ledger and move the bookmark if every record of the export is written."""

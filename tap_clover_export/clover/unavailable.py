@@ -42,8 +42,8 @@ class KnownHours:
     """What is known of the regions' hours in this run.
 
     Each `now` is by this machine's own clock. Where Clover's shows another time, either may be
-    wrong, also from one answer to the next: Clover is asked again soon then, and what counts as
-    closed by one of them counts as closed.
+    wrong, also from one answer to the next: Clover is asked again soon then. The table counts
+    only where a region is closed by both, and no time-out runs while it is by one.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,9 @@ class KnownHours:
 
     def interpret(self, words: str, region: str, now: DateTime) -> Unavailability:
         """What a 503 means; hours that Clover names are remembered."""
-        meaning = interpret_503(words, region, now + self._ahead, self._hours.get(region))
+        hours = self._hours.get(region)
+        table = None if hours and hours.is_open(now) else hours
+        meaning = interpret_503(words, region, now + self._ahead, table)
         if meaning.hours:
             self._hours[region] = meaning.hours
         if not self._ahead or meaning.until is None:

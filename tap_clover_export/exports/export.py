@@ -44,7 +44,7 @@ class Export:
         resumed: Whether a former run requested it.
         named: The files that Clover named so far.
         had_files: Whether Clover named files of its window in this run, if only before it was
-            created again, or cut in two: which part they were of nobody knows.
+            created again, or cut in two after they were gone: whose they were nobody knows.
         linked: When it named them last, on the monotonic clock.
         urls: Links to the files still to fetch, from the last poll.
         spool: Its files on disk.
@@ -140,6 +140,7 @@ class Export:
 
     def in_two(self, first: Window, second: Window) -> tuple[Export, Export]:
         """Two exports that take its place, in this order."""
-        one = Export(self.partition, first, (*self.priority, 0), had_files=self.had_files)
-        two = Export(self.partition, second, (*self.priority, 1), had_files=self.had_files)
+        had_files = self.had_files and self.attempts.gone > 0
+        one = Export(self.partition, first, (*self.priority, 0), had_files=had_files)
+        two = Export(self.partition, second, (*self.priority, 1), had_files=had_files)
         return one, two

@@ -15,7 +15,7 @@ from tap_clover_export.planning.late_changes import LateChanges
 from tap_clover_export.planning.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pendulum import DateTime
 
@@ -175,17 +175,8 @@ class PartitionPlan:
         known = {pending.window: pending for pending in self.pending}
         for purpose in Purpose:
             for place, window in enumerate(self.windows(purpose)):
-                yield PlannedExport(window, (purpose, place, self.number), known.get(window))
-
-    def is_overtaken(self, pending: PendingExport) -> bool:
-        """Whether new days that are emitted before an export may hold what changed after it.
-
-        Where windows go by `modifiedTime`, the older version would come last, and stay.
-        """
-        new, window = self.new, pending.window
-        if new is None or new.end <= pending.created:
-            return False
-        return not new.holds(window) or (self.bookmark is not None and window.end <= self.bookmark)
+                # Popped: a look-back and a search for late changes may have a window in common.
+                yield PlannedExport(window, (purpose, place, self.number), known.pop(window, None))
 
     def _asked(self) -> Iterator[Window]:
         return (pending.window for pending in self.pending)
@@ -201,7 +192,6 @@ def plan_partition(
     lookback: dt.timedelta,
     width: dt.timedelta,
     late_changes: Schedule | None = None,
-    window_field: str | None = None,
 ) -> PartitionPlan:
     """Work out what a partition lacks.
 
@@ -214,7 +204,6 @@ def plan_partition(
         lookback: How much before the bookmark is exported again.
         width: The widest window.
         late_changes: When late changes are looked for, if they are.
-        window_field: The time that windows go by, if it is known.
     """
     # To the second: a Clover that drops milliseconds would cover less than was asked.
     start, end = partition.merchant.start, min(end, windows.whole(now))
@@ -243,10 +232,7 @@ def plan_partition(
             top = search.reached or (new.start if new else covered.end)
             late = _window(search.since, min(top, covered.end, end))
     plan = PartitionPlan(partition, number, state, width, new, history, late, search)
-    current = [
-        one for one in state.pending if window_field == "createdTime" or not plan.is_overtaken(one)
-    ]
-    usable = _usable(current, [span for span in (late, history, new) if span], now)
+    usable = _usable(state.pending, [span for span in (late, history, new) if span], now)
     return dataclasses.replace(plan, pending=tuple(usable))
 
 
@@ -296,7 +282,7 @@ def _first_begin(
 
 
 def _usable(
-    pending: Iterable[PendingExport], spans: list[Window], now: DateTime
+    pending: tuple[PendingExport, ...], spans: list[Window], now: DateTime
 ) -> Iterator[PendingExport]:
     """Those that Clover still keeps, each inside one of the spans, of which none overlaps."""
     begin: DateTime | None = None

@@ -195,7 +195,7 @@ def test_pending_exports_are_resumed(
 ) -> None:
     """A pending export keeps its id and window; the rest is asked for around it."""
     asked = [_pending(*days, identity=f"E{number}") for number, days in enumerate(pending)]
-    planned = _planned(80, covered=covered, pending=asked, window_field="createdTime")
+    planned = _planned(80, covered=covered, pending=asked)
 
     expected = [(purpose, _days(*days)) for purpose, *days in resumed]
     assert _windows(planned)[: len(resumed)] == expected
@@ -227,35 +227,20 @@ def test_pending_exports_are_usable_inside_a_span_for_a_day(
     ) is (usable)
 
 
-@pytest.mark.parametrize("field", ["createdTime", "modifiedTime", None])
-@pytest.mark.parametrize(
-    ("covered", "end", "days", "resumed"),
-    [
-        # new days that end after the export was made may hold what changed since
-        ((40, 1), 0, (60, 40), False),
-        (None, 0, (60, 30), False),
-        # those that end before do not, and where nothing is new none come before it
-        ((40, 1), 0.2, (60, 40), True),
-        ((40, 0), 0, (60, 40), True),
-        # of new days the later ones come later; a look-back comes after them
-        ((40, 1), 0, (8, 0.5), True),
-        ((40, 1), 0, (8, 1), False),
-    ],
-)
-def test_a_pending_export_brings_no_older_version_last(
-    *,
-    covered: tuple[float, float] | None,
-    end: float,
-    days: tuple[float, float],
-    resumed: bool,
-    field: str | None,
-) -> None:
-    """Where windows may go by `modifiedTime`, it is asked for again after what may be newer."""
+def test_a_pending_export_of_two_purposes_is_resumed_once() -> None:
+    """A look-back that was raised reaches into a search for late changes that was half done."""
     planned = _planned(
-        100, covered=covered, end=_ago(end), pending=[_pending(*days)], window_field=field
+        100,
+        covered=(100, 1),
+        pending=[_pending(25, 15)],
+        late=(1, 90, 12),
+        late_changes=SCHEDULE,
+        lookback=30 * DAY,
+        width=10 * DAY,
     )
 
-    assert bool(planned.pending) is (resumed or field == "createdTime")
+    assert [e.window for e in planned.exports()].count(_days(25, 15)) == 2
+    assert [e.purpose for e in planned.exports() if e.pending] == [NEW]
 
 
 def test_of_pending_exports_that_overlap_one_is_resumed() -> None:
@@ -266,8 +251,7 @@ def test_of_pending_exports_that_overlap_one_is_resumed() -> None:
         _pending(30, 20, identity="E3"),
         _pending(30, 20, identity="E4"),
     )
-    pending = [three, two, one, again]
-    planned = _planned(50, pending=pending, window_field="createdTime")
+    planned = _planned(50, pending=[three, two, one, again])
 
     assert planned.pending == (one, three)
     assert sorted(e.pending.id for e in planned.exports() if e.pending) == ["E1", "E3"]

@@ -168,7 +168,6 @@ def test_foreign_pending_export(wrong: str) -> None:
     with clover(days=20, orders_per_day=3, export_seconds=600) as simulator:
         first = interrupted(simulator, 60, max_concurrent_exports=3, window_days=7)
         state = first.state
-        state["bookmarks"]["orders"]["window_field"] = "createdTime"
         one = entry(state, "orders", ONE)["pending_exports"][0]
         stream = "payments" if wrong == "another stream's" else "orders"
         other = entry(state, stream, ONE)["pending_exports"][-1]

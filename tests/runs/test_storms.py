@@ -131,7 +131,7 @@ def test_storms_with_threads(long: bool, monkeypatch: pytest.MonkeyPatch) -> Non
             run_until_whole(
                 simulator, workers=None, clock=simulator.clock, max_concurrent_exports=3
             )
-            assert simulator.faults.storm_fired > 20
+            assert simulator.faults.storm_fired > 10
 
 
 @dataclasses.dataclass

@@ -93,7 +93,6 @@ def work(
         lookback=lookback * DAY,
         width=width * DAY,
         late_changes=Schedule((late or 0) * DAY, 30 * DAY),
-        window_field="createdTime",  # else a pending export of older days is not resumed
     )
 
 
