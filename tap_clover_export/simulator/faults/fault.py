@@ -30,7 +30,7 @@ ANSWERS = ("503-hours", "busy", "html", "garbage", "empty", "redirect")
 WIRE = ("reset", "reset-after", "reset-mid", "short", "drip", "hang", "hang-mid")
 FATES = ("stay-pending", "status", "vanish", "lag", "links-once")
 LATE = 3
-"""How often in a row an export is told to be done before its links come, where they come late."""
+"""How often an export is told to be done without its links, where they come late."""
 LISTS = ("no-urls", "empty-urls", "same-file-twice")
 FILES = ("expired", "gone", "no-elements", "cut")
 ONLY = {
