@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -67,8 +68,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--long`."""
+    """Add `--long` and `--chance`."""
     parser.addoption("--long", action="store_true", help="run storms and kills in full length")
+    parser.addoption("--chance", default="0", help="another one draws other pauses in each test")
+
+
+@pytest.fixture(autouse=True)
+def chance(request: pytest.FixtureRequest) -> None:
+    """Draw pauses alike in every run of a test; a failure comes again."""
+    random.seed(f"{request.config.getoption('--chance')} {request.node.nodeid}")
 
 
 @pytest.fixture
