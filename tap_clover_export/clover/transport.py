@@ -45,7 +45,7 @@ ANSWER_SECONDS = 120.0
 ANSWER_BYTES = 16 << 20
 
 
-CHUNK = (1 << 17) - 1
+CHUNK = (1 << 20) - 1
 """How much of a body is read at once.
 
 Odd, since urllib3 2.8 takes what follows a gzip member more than once where the member ends with a
