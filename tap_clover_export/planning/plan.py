@@ -175,8 +175,7 @@ class PartitionPlan:
         known = {pending.window: pending for pending in self.pending}
         for purpose in Purpose:
             for place, window in enumerate(self.windows(purpose)):
-                # Popped: a look-back and a search for late changes may have a window in common.
-                yield PlannedExport(window, (purpose, place, self.number), known.pop(window, None))
+                yield PlannedExport(window, (purpose, place, self.number), known.get(window))
 
     def _asked(self) -> Iterator[Window]:
         return (pending.window for pending in self.pending)
@@ -229,8 +228,9 @@ def plan_partition(
                 failed=any(hole.end == known.reached for hole in state.holes),
             )
         if search:
-            top = search.reached or (new.start if new else covered.end)
-            late = _window(search.since, min(top, covered.end, end))
+            # What the look-back brings is not exported twice, and no older export comes after it.
+            top = min(search.reached or covered.end, begin if new else covered.end, end)
+            late = _window(search.since, top)
     plan = PartitionPlan(partition, number, state, width, new, history, late, search)
     usable = _usable(state.pending, [span for span in (late, history, new) if span], now)
     return dataclasses.replace(plan, pending=tuple(usable))

@@ -227,7 +227,7 @@ def test_pending_exports_are_usable_inside_a_span_for_a_day(
     ) is (usable)
 
 
-def test_a_pending_export_of_two_purposes_is_resumed_once() -> None:
+def test_a_pending_export_of_two_purposes_is_planned_once() -> None:
     """A look-back that was raised reaches into a search for late changes that was half done."""
     planned = _planned(
         100,
@@ -239,8 +239,8 @@ def test_a_pending_export_of_two_purposes_is_resumed_once() -> None:
         width=10 * DAY,
     )
 
-    assert [e.window for e in planned.exports()].count(_days(25, 15)) == 2
-    assert [e.purpose for e in planned.exports() if e.pending] == [NEW]
+    (resumed,) = (e for e in planned.exports() if e.window == _days(25, 15))
+    assert (resumed.purpose, resumed.pending) == (NEW, _pending(25, 15))
 
 
 def test_of_pending_exports_that_overlap_one_is_resumed() -> None:
@@ -338,6 +338,9 @@ def test_the_first_year_has_no_year_before_it() -> None:
             {"late": (60, 31, 40), "holes": [_days(70, 40)]},
             [_days(38, 8), _days(68, 38), _days(90, 68)],
         ),
+        # nor what a look-back, where an earlier end asked for none, brings now
+        ({"late": (60, 1, 40), "lookback": 60 * DAY}, [_days(91, 61)]),
+        ({"late": (60, 1, 40), "lookback": 91 * DAY}, []),
         # nothing is left of it
         ({"late": (60, 1, 95)}, []),
         ({"late": (90, 61, 100)}, [_days(38, 8), _days(68, 38), _days(90, 68)]),
