@@ -28,7 +28,7 @@ coverage: .venv/.test .venv/models/.installed ## Run the tests and say which lin
 	$(bin)/python -m pytest -n auto --dist loadgroup --cov $(ARGS)
 
 test-long: .venv/.test .venv/models/.installed ## Run the long tests too
-	$(bin)/python -m pytest -n auto --dist loadgroup --timeout 1800 --long $(ARGS)
+	$(bin)/python -m pytest -n auto --dist loadgroup --timeout 1800 --long --chance "$(shell date +%F)" $(ARGS)
 
 test-loaders: .venv/.test ## Run loaders of others behind the tap, each in an environment of its own
 	$(bin)/python -m pytest $(ARGS) tests/loaders

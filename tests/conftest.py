@@ -43,12 +43,6 @@ EARLY = {"test_machine.py", "test_memory.py", "test_models.py", "test_worlds.py"
 """Files of long tests: at the end the other workers would wait for one of them."""
 
 
-hypothesis.settings.register_profile(
-    "tap", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("tap")
-
-
 class Sharing(LoadScopeScheduling):
     """Hands tests out one by one, but for those that stay together."""
 
@@ -70,12 +64,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--long` and `--chance`."""
     parser.addoption("--long", action="store_true", help="run storms and kills in full length")
-    parser.addoption("--chance", default="0", help="another one draws other pauses in each test")
+    parser.addoption("--chance", help="a word; draw other examples and pauses than usual")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the same examples in every run, unless told otherwise."""
+    usual = config.getoption("--chance") is None
+    hypothesis.settings.register_profile(
+        "tap",
+        deadline=None,
+        derandomize=usual,
+        database=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("tap")
 
 
 @pytest.fixture(autouse=True)
 def chance(request: pytest.FixtureRequest) -> None:
-    """Draw pauses alike in every run of a test; a failure comes again."""
+    """Draw the same pauses in every run, unless told otherwise."""
     random.seed(f"{request.config.getoption('--chance')} {request.node.nodeid}")
 
 
