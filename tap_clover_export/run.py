@@ -255,6 +255,10 @@ class Run:
         self.bookmarks.emitted(plan, export.purpose, export.window, export.created, pending)
         self.checkpoint()
 
+    def resumes(self, partition: Partition) -> bool:
+        """Whether exports of a former run are still to be emitted."""
+        return self.queue.resumes(partition)
+
     def checkpoint(self) -> None:
         """Take what Clover was asked for into the state, and write it if its size allows."""
         self._note_pending(self.queue)

@@ -155,7 +155,7 @@ class ExportStream(Stream):
             self.tap.run.checkpoint()
 
     def _without_older(self, export: Export, records: list[Record]) -> list[Record]:
-        """Of an export of a former run, what this run did not write in a later version.
+        """Of an export of a former run, what no export made later wrote in this one.
 
         Where windows go by `modifiedTime`, what changed since that export was made stands in the
         new days too, and the older version would come last, and stay.
@@ -163,16 +163,17 @@ class ExportStream(Stream):
         written = self._written.get(export.partition)
         if written is None:
             return records
+        made = not export.resumed, export.created or self.tap.run.now()
         if export.resumed:
-            return [record for record in records if record.id not in written]
-        written.update(record.id for record in records)
+            records = [record for record in records if written.get(record.id, made) <= made]
+        written.update((record.id, made) for record in records)
         return records
 
     @functools.cached_property
-    def _written(self) -> dict[Partition, set[str]]:
-        """The ids that this run's own exports wrote, of partitions with some of a former run."""
+    def _written(self) -> dict[Partition, dict[str, tuple[bool, DateTime]]]:
+        """What wrote each id, while exports of a former run are to come: of this run, and when."""
         plans = [plan for plan in self.tap.run.plans if plan.partition.stream == self.name]
-        return {plan.partition: set() for plan in plans if plan.pending}
+        return {plan.partition: {} for plan in plans if plan.pending}
 
     def finish(self, export: Export) -> None:
         """Write the ledger and move the bookmark if every record of the export is written."""
@@ -185,6 +186,8 @@ class ExportStream(Stream):
         if self.tap.ledger.selected:
             self.tap.ledger.write(export, observed.field, run.now())
         run.finish(export)
+        if export.partition in self._written and not run.resumes(export.partition):
+            del self._written[export.partition]
 
     def report(self) -> None:
         """Say, once a run, what was seen of the records as a whole."""

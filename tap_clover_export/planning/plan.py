@@ -15,7 +15,7 @@ from tap_clover_export.planning.late_changes import LateChanges
 from tap_clover_export.planning.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pendulum import DateTime
 
@@ -232,7 +232,11 @@ def plan_partition(
             top = min(search.reached or covered.end, begin if new else covered.end, end)
             late = _window(search.since, top)
     plan = PartitionPlan(partition, number, state, width, new, history, late, search)
-    usable = _usable(state.pending, [span for span in (late, history, new) if span], now)
+    # What changed before the new days was written by a former run, and stays: no older version of
+    # it, in an export that was made before they begin, may follow.
+    since = begin if new or covered is None else covered.end
+    pending = [one for one in state.pending if one.created >= since]
+    usable = _usable(pending, [span for span in (late, history, new) if span], now)
     return dataclasses.replace(plan, pending=tuple(usable))
 
 
@@ -282,7 +286,7 @@ def _first_begin(
 
 
 def _usable(
-    pending: tuple[PendingExport, ...], spans: list[Window], now: DateTime
+    pending: Iterable[PendingExport], spans: list[Window], now: DateTime
 ) -> Iterator[PendingExport]:
     """Those that Clover still keeps, each inside one of the spans, of which none overlaps."""
     begin: DateTime | None = None

@@ -176,6 +176,11 @@ class Queue:
         with self._changed:
             return self.backlogs[partition].pending()
 
+    def resumes(self, partition: Partition) -> bool:
+        """Whether exports of a former run are still to be emitted."""
+        with self._changed:
+            return any(export.resumed for export in self.backlogs[partition].active)
+
     def changes(self) -> list[tuple[Partition, list[PendingExport]]]:
         """The partitions whose pending exports changed since the last call."""
         with self._changed:

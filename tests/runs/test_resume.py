@@ -162,6 +162,37 @@ def test_what_changed_after_a_pending_export_is_not_undone() -> None:
         assert versions[-1] == "changed"
 
 
+@pytest.mark.parametrize("emitted", [True, False])
+def test_what_a_run_between_two_brought_is_not_undone(emitted: bool) -> None:
+    """Of three runs the second brought a change, or asked for it; no older version follows it."""
+    with clover(days=50, orders_per_day=3, export_seconds=600, max_concurrent=8) as simulator:
+        start = iso(simulator.clock.now() - 51 * DAY)
+        settings: dict[str, Any] = {"start_date": start, "max_concurrent_exports": 4}
+        settings["lookback_days"] = 0
+        first = interrupted(simulator, 60, **settings)
+        top = pending(first)[-1]["start"]
+        slow = next(one for one in simulator.exports if iso(one.end / 1000) == top)
+        slow.fate = "pending"
+        old = next(
+            order
+            for order in simulator.records(ONE, "ORDERS")
+            if iso(order["modifiedTime"] / 1000) < top and not order.get("refunds")
+        )
+        simulator.clock.advance(600)
+        simulator.touch(ONE, "ORDERS", old["id"], note="changed")
+        simulator.clock.advance(60)
+        seconds, step = (1800, 10) if emitted else (60, 1)
+        second = interrupted(simulator, seconds, step, state=first.state, **settings)
+        assert pending(second)[0] == pending(first)[0]
+        slow.fate = None
+        simulator.clock.advance(HOUR)
+        third = sync(simulator, state=second.state, step=30, **settings)
+        assert third.code == 0, third.log
+        union = second.records("orders") + third.records("orders")
+        versions = [row.get("note") for row in union if row["id"] == old["id"]]
+        assert versions[-1] == "changed"
+
+
 @pytest.mark.parametrize("wrong", ["another stream's", "another window's"])
 def test_foreign_pending_export(wrong: str) -> None:
     """An id that leads to another stream's or window's export is asked for again, never misread."""
