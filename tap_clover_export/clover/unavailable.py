@@ -69,10 +69,16 @@ class KnownHours:
         until = min(meaning.until - self._ahead, now + LOOK_AGAIN)
         return dataclasses.replace(meaning, until=until)
 
-    def accepted(self, region: str, now: DateTime) -> None:
-        """An export was accepted: hours that say closed are disproved for the run."""
+    def accepted(self, region: str, now: DateTime, created: DateTime | None = None) -> None:
+        """An export was accepted: hours that say closed are disproved for the run.
+
+        Args:
+            region: The region.
+            now: The time.
+            created: When that was, by Clover's clock.
+        """
         hours = self._hours.get(region)
-        if hours and not (hours.is_open(now) or hours.is_open(now + self._ahead)):
+        if hours and not any(map(hours.is_open, (now, now + self._ahead, created or now))):
             self._hours[region] = None
 
     def open_seconds(self, region: str, seconds: float, now: DateTime) -> float:

@@ -110,7 +110,8 @@ class Exporter:
                 return outcome
             raise
         export.attempts.succeeded()
-        self._hours.accepted(partition.merchant.region, times.from_seconds(self._clock.now()))
+        now = times.from_seconds(self._clock.now())
+        self._hours.accepted(partition.merchant.region, now, answer.created)
         return self._judge.created(export, answer)
 
     def _poll(self, export: Export) -> Outcome:

@@ -504,6 +504,16 @@ def test_hours_go_by_clovers_clock(hours: int, words: str) -> None:
     assert not known.interpret("", "us", now).closed
 
 
+@pytest.mark.parametrize("hours", [-5, 1])
+def test_an_export_disproves_no_hours_that_it_was_made_in(hours: int) -> None:
+    """Before the first 503 its own `createdTime` is all that tells Clover's clock."""
+    known, clovers = KnownHours(), pendulum.datetime(2026, 3, 3, 14, 30)
+    known.accepted("us", clovers.add(hours=hours), clovers)
+    assert known.open_seconds("us", 24 * 3600, clovers) == 5 * 3600
+    known.accepted("us", clovers.add(hours=hours - 12), clovers.add(hours=-12))
+    assert known.open_seconds("us", 24 * 3600, clovers) == 24 * 3600
+
+
 @pytest.mark.parametrize("words", ["", "MON-SUN 10:00-15:00"])
 @pytest.mark.parametrize("wrong", [-9, -5, 6.5, 9])
 def test_a_wrong_date_costs_half_an_hour_at_most(wrong: float, words: str) -> None:
