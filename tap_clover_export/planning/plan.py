@@ -15,7 +15,7 @@ from tap_clover_export.planning.late_changes import LateChanges
 from tap_clover_export.planning.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pendulum import DateTime
 
@@ -213,30 +213,29 @@ def plan_partition(
         new, history = _window(begin, end), _window(start, begin)
     else:
         earliest = max(start, covered.start or start)
-        begin = min(covered.end, windows.before(covered.end, lookback, earliest))
+        # What changed since a pending export was made comes again, lest the older version be last.
+        known = (one.created for one in state.pending if now - one.created < KEPT)
+        since = (max(created, earliest) for created in known)
+        begin = min(covered.end, windows.before(covered.end, lookback, earliest), *since)
         begin = max(windows.whole(begin), min(begin, earliest))
         new = _window(begin, end) if covered.end < end else None
         # One span has no gap: history joins what is covered even where that is later than the end.
         history = _window(start, covered.start) if covered.start else None
         if late_changes:
-            known = state.late_changes
+            last = state.late_changes
             search = late_changes.search(
                 partition.merchant.id,
-                known if known.at else dataclasses.replace(known, at=covered.end),
+                last if last.at else dataclasses.replace(last, at=covered.end),
                 now,
                 earliest=earliest,
-                failed=any(hole.end == known.reached for hole in state.holes),
+                failed=any(hole.end == last.reached for hole in state.holes),
             )
         if search:
             # What the look-back brings is not exported twice, and no older export comes after it.
             top = min(search.reached or covered.end, begin if new else covered.end, end)
             late = _window(search.since, top)
     plan = PartitionPlan(partition, number, state, width, new, history, late, search)
-    # What changed before the new days was written by a former run, and stays: no older version of
-    # it, in an export that was made before they begin, may follow.
-    since = begin if new or covered is None else covered.end
-    pending = [one for one in state.pending if one.created >= since]
-    usable = _usable(pending, [span for span in (late, history, new) if span], now)
+    usable = _usable(state.pending, [span for span in (late, history, new) if span], now)
     return dataclasses.replace(plan, pending=tuple(usable))
 
 
@@ -286,7 +285,7 @@ def _first_begin(
 
 
 def _usable(
-    pending: Iterable[PendingExport], spans: list[Window], now: DateTime
+    pending: tuple[PendingExport, ...], spans: list[Window], now: DateTime
 ) -> Iterator[PendingExport]:
     """Those that Clover still keeps, each inside one of the spans, of which none overlaps."""
     begin: DateTime | None = None
