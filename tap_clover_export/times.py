@@ -5,9 +5,13 @@ from __future__ import annotations
 import calendar
 import datetime as dt
 import re
+from typing import TYPE_CHECKING
 
 import pendulum
 from pendulum import DateTime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 YEAR_1 = -62_135_596_800_000
 YEAR_9999 = 253_402_300_799_999
@@ -58,10 +62,18 @@ def parse(text: str) -> DateTime:
 
 def ms_to_text(ms: int) -> str:
     """`YYYY-MM-DDTHH:MM:SS.mmmZ` of milliseconds since the epoch, years 1 to 9999."""
-    seconds = ms // 1000
-    second = seconds % 86_400
-    date, minute = _dates[seconds // 86_400], _MINUTES[second // 60]
-    return f"{date}{minute}{_SECONDS[second % 60]}{_MILLIS[ms % 1000]}"
+    return str(all_to_text((ms,))[0])
+
+
+def all_to_text(values: Iterable[object]) -> list[object]:
+    """The texts of many such times at once; what is no time stays what it is."""
+    return [
+        f"{_dates[(seconds := ms // 1000) // 86_400]}{_MINUTES[(second := seconds % 86_400) // 60]}"
+        f"{_SECONDS[second % 60]}{_MILLIS[ms % 1000]}"
+        if isinstance(ms, int)
+        else ms
+        for ms in values
+    ]
 
 
 def duration(seconds: float) -> str:

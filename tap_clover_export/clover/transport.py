@@ -203,7 +203,8 @@ def iter_body(response: requests.Response, most: int, seconds: float) -> Iterato
     """The body as it comes, bounded in size (after decompression) and in time, and whole."""
     deadline = time.monotonic() + seconds
     length = 0
-    while chunk := response.raw.read1(CHUNK, decode_content=True):
+    encoded = "Content-Encoding" in response.headers  # urllib3 copies the other bodies twice
+    while chunk := response.raw.read1(CHUNK, decode_content=encoded):
         length += len(chunk)
         if length > most:
             raise BodyTooLargeError(f"a body of more than {most >> 20} MiB")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import json
+import operator
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,7 +26,7 @@ LINES_PER_BLOCK = 100
 _encoder = msgspec.json.Encoder()
 
 
-class _Line(msgspec.Struct):
+class _Line(msgspec.Struct, gc=False):
     type: str
     stream: str
     record: Record
@@ -92,13 +93,12 @@ class Reader:
         """Add what Clover's file does not say, and give times their form."""
         if observed:
             observed.add(records, *window)
-        names, to_text = self._times, times.ms_to_text
+        for name in self._times:
+            texts = times.all_to_text(map(operator.attrgetter(name), records))
+            for record, text in zip(records, texts, strict=True):
+                setattr(record, name, text)
         for record in records:
             record.merchant_id = merchant_id
-            for name in names:
-                value = getattr(record, name)
-                if value.__class__ is int:
-                    setattr(record, name, to_text(value))
             for name in self._deselected:
                 setattr(record, name, UNSET)
         return records
