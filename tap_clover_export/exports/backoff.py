@@ -128,9 +128,9 @@ class Attempts:
         self.busy_backoff.reset()
 
 
-def poll_pause(elapsed: float, longest: float) -> float:
+def poll_pause(elapsed: float) -> float:
     """When to poll next an export that was accepted so long ago: soon at first, then rarely."""
-    return min(longest, max(FIRST_POLL, POLL_SHARE * elapsed))
+    return max(FIRST_POLL, POLL_SHARE * elapsed)
 
 
 def unreachable(words: str) -> str:

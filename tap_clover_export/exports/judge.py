@@ -73,9 +73,8 @@ class Judge:
         if not _covers(export, answer):
             return self._narrowed(export, answer)
         logger.debug("Requested %s: export %s.", export, answer.id)
-        lasted = self._lasted[export.partition.merchant.region]
-        pause = backoff.FIRST_POLL_SHARE * min(lasted, default=0.0)
-        pause = min(max(pause, backoff.FIRST_POLL), self._poll_interval)
+        pause = max(backoff.FIRST_POLL, backoff.FIRST_POLL_SHARE * self._shortest(export))
+        pause = min(pause, self._poll_interval)
         return Accepted(answer.id, self._plausible(answer.created), pause)
 
     def too_wide(self, export: Export, error: BadRequestError) -> Outcome | None:
@@ -152,7 +151,8 @@ class Judge:
     def _pending(self, export: Export) -> Outcome:
         elapsed = self._clock.monotonic() - export.requested
         if not self.open_for_long(export, elapsed):
-            return Working(backoff.poll_pause(elapsed, self._poll_interval))
+            pause, left = backoff.poll_pause(elapsed), self._shortest(export) - elapsed
+            return Working(min(pause, left if left > 0 else pause, self._poll_interval))
         # Rule 7: an export that never finishes is given up, and its window halved.
         minutes = f"{self.timeout / 60:g} minutes"
         halves = export.window.halves()
@@ -162,6 +162,10 @@ class Judge:
                 "raise export_timeout_minutes or ask Clover's support"
             )
         return Split(halves, f"Clover did not finish {export} in {minutes}")
+
+    def _shortest(self, export: Export) -> float:
+        """The shortest time that the last exports of its region took, in seconds."""
+        return min(self._lasted[export.partition.merchant.region], default=0.0)
 
     def _done(self, export: Export, answer: ExportAnswer) -> Outcome:
         created = export.created or self._now()
