@@ -8,7 +8,7 @@ import random
 OUTAGE_SECONDS = 20 * 60
 """How long an unbroken row of passing faults may last."""
 
-OUTAGE_ATTEMPTS = 6
+OUTAGE_ATTEMPTS = 10
 """An outage is at least this number of attempts long, or as long as an export may take."""
 
 APART_SECONDS = 1800.0
