@@ -128,9 +128,13 @@ class Attempts:
         self.busy_backoff.reset()
 
 
-def poll_pause(elapsed: float) -> float:
-    """When to poll next an export that was accepted so long ago: soon at first, then rarely."""
-    return max(FIRST_POLL, POLL_SHARE * elapsed)
+def poll_pause(elapsed: float, shortest: float) -> float:
+    """When to poll next an export that was accepted so long ago: soon at first, then rarely.
+
+    No later than when the shortest of the last ones was done, until that is over.
+    """
+    pause = max(FIRST_POLL, POLL_SHARE * elapsed)
+    return min(pause, shortest - elapsed) if elapsed < shortest else pause
 
 
 def unreachable(words: str) -> str:

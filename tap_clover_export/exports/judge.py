@@ -151,8 +151,8 @@ class Judge:
     def _pending(self, export: Export) -> Outcome:
         elapsed = self._clock.monotonic() - export.requested
         if not self.open_for_long(export, elapsed):
-            pause, left = backoff.poll_pause(elapsed), self._shortest(export) - elapsed
-            return Working(min(pause, left if left > 0 else pause, self._poll_interval))
+            pause = backoff.poll_pause(elapsed, self._shortest(export))
+            return Working(min(pause, self._poll_interval))
         # Rule 7: an export that never finishes is given up, and its window halved.
         minutes = f"{self.timeout / 60:g} minutes"
         halves = export.window.halves()
